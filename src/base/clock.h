@@ -1,0 +1,13 @@
+/* Clocks. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Microseconds since 1970, as the wall clock has it. May jump. */
+int64_t clock_wall_us(void);
+
+/* Microseconds on a clock that never goes back and knows no date. */
+int64_t clock_monotonic_us(void);
+
+#endif
