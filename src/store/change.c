@@ -1,0 +1,299 @@
+#include "store/change.h"
+
+#include "data/packed.h"
+#include "store/edit.h"
+
+#include <assert.h>
+
+struct change change_bind(unsigned db, struct value *value)
+{
+    return (struct change){
+        .kind = CHANGE_BIND, .db = (uint16_t)db, .key = value_key(value), .value = value};
+}
+
+struct change change_unbind(unsigned db, struct bytes key)
+{
+    return (struct change){.kind = CHANGE_UNBIND, .db = (uint16_t)db, .key = key};
+}
+
+struct change change_retime(unsigned db, struct bytes key, int64_t expires_ms)
+{
+    return (struct change){
+        .kind = CHANGE_RETIME, .db = (uint16_t)db, .key = key, .expires_ms = expires_ms};
+}
+
+struct change change_splice(unsigned db, struct bytes key, size_t offset, size_t removed,
+                            struct bytes inserted)
+{
+    return (struct change){.kind = CHANGE_SPLICE,
+                           .db = (uint16_t)db,
+                           .raw = true,
+                           .key = key,
+                           .inserted = inserted,
+                           .offset = offset,
+                           .removed = removed};
+}
+
+struct change change_assign(unsigned db, struct bytes key, size_t old_len, struct bytes content)
+{
+    struct change c = change_splice(db, key, 0, old_len, content);
+
+    c.raw = false;
+    return c;
+}
+
+static struct change of_member(enum change_kind kind, unsigned db, struct bytes key,
+                               struct bytes member, struct bytes content)
+{
+    return (struct change){.kind = (uint8_t)kind,
+                           .db = (uint16_t)db,
+                           .position = PACKED_NONE,
+                           .key = key,
+                           .member = member,
+                           .content = content};
+}
+
+struct change change_field_set(unsigned db, struct bytes key, struct bytes field,
+                               struct bytes content)
+{
+    return of_member(CHANGE_FIELD_SET, db, key, field, content);
+}
+
+struct change change_field_remove(unsigned db, struct bytes key, struct bytes field)
+{
+    return of_member(CHANGE_FIELD_REMOVE, db, key, field, (struct bytes){0});
+}
+
+struct change change_set_add(unsigned db, struct bytes key, struct bytes member)
+{
+    return of_member(CHANGE_SET_ADD, db, key, member, (struct bytes){0});
+}
+
+struct change change_set_remove(unsigned db, struct bytes key, struct bytes member)
+{
+    return of_member(CHANGE_SET_REMOVE, db, key, member, (struct bytes){0});
+}
+
+struct change change_swap(unsigned a, unsigned b)
+{
+    return (struct change){.kind = CHANGE_SWAP, .db = (uint16_t)a, .other = (uint16_t)b};
+}
+
+struct change change_flush(unsigned db)
+{
+    return (struct change){.kind = CHANGE_FLUSH, .db = (uint16_t)db};
+}
+
+/* Each function below makes one kind of change. With an inverse to give, it first
+ * copies what the inverse needs of what is about to go. */
+
+static void bind(struct dataset *data, const struct change *c, struct change *inverse,
+                 struct arena *arena)
+{
+    struct value *old = edit_bind(data->db[c->db], c->value);
+
+    if (inverse == NULL) {
+        value_free(old);
+    } else if (old != NULL) {
+        *inverse = change_bind(c->db, old);
+    } else {
+        *inverse = change_unbind(c->db, arena_copy(arena, value_key(c->value)));
+    }
+}
+
+static void unbind(struct dataset *data, const struct change *c, struct change *inverse,
+                   struct arena *arena)
+{
+    struct value *old = edit_unbind(data->db[c->db], c->key);
+
+    (void)arena;
+    if (inverse == NULL) {
+        value_free(old);
+    } else {
+        *inverse = change_bind(c->db, old);
+    }
+}
+
+static void retime(struct dataset *data, const struct change *c, struct change *inverse,
+                   struct arena *arena)
+{
+    const struct value *v = keyspace_find_any(data->db[c->db], c->key);
+
+    assert(v != NULL);
+    if (inverse != NULL) {
+        *inverse = change_retime(c->db, arena_copy(arena, c->key), value_expires_ms(v));
+    }
+    edit_retime(data->db[c->db], c->key, c->expires_ms);
+}
+
+static void splice(struct dataset *data, const struct change *c, struct change *inverse,
+                   struct arena *arena)
+{
+    const struct value *v = keyspace_find_any(data->db[c->db], c->key);
+    struct bytes gone;
+
+    assert(v != NULL);
+    assert(c->offset + c->removed <= value_string(v).len);
+    if (inverse != NULL) {
+        gone = (struct bytes){value_string(v).at + c->offset, c->removed};
+        *inverse = change_splice(c->db, arena_copy(arena, c->key), c->offset, c->inserted.len,
+                                 arena_copy(arena, gone));
+        inverse->raw = value_raw(v);
+    }
+    edit_splice(data->db[c->db], c->key, c->offset, c->removed, c->inserted, c->raw);
+}
+
+/* What a collection outgrew is put back whole; that undoes the addition as well. */
+static struct change put_back(const struct change *c, struct arena *arena, struct body *body)
+{
+    return (struct change){
+        .kind = CHANGE_BODY, .db = c->db, .key = arena_copy(arena, c->key), .body = body};
+}
+
+static void field_set(struct dataset *data, const struct change *c, struct change *inverse,
+                      struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_HASH);
+    const struct value_limits *limits = edit_limits(data->db[c->db]);
+    struct body *outgrown = NULL;
+    struct bytes old;
+
+    if (inverse == NULL) {
+        edit_hash_set(v, c->member, c->content, c->position, limits, NULL);
+        return;
+    }
+    *inverse =
+        value_hash_get(v, c->member, &old)
+            ? change_field_set(c->db, (struct bytes){0}, (struct bytes){0}, arena_copy(arena, old))
+            : change_field_remove(c->db, (struct bytes){0}, (struct bytes){0});
+    inverse->key = arena_copy(arena, c->key);
+    inverse->member = arena_copy(arena, c->member);
+    edit_hash_set(v, c->member, c->content, c->position, limits, &outgrown);
+    if (outgrown != NULL) {
+        *inverse = put_back(c, arena, outgrown);
+    }
+}
+
+static void field_remove(struct dataset *data, const struct change *c, struct change *inverse,
+                         struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_HASH);
+    struct bytes old = {0};
+    bool found;
+
+    if (inverse == NULL) {
+        edit_hash_remove(v, c->member);
+        return;
+    }
+    found = value_hash_get(v, c->member, &old);
+    assert(found);
+    *inverse = change_field_set(c->db, arena_copy(arena, c->key), arena_copy(arena, c->member),
+                                arena_copy(arena, old));
+    inverse->position = edit_hash_remove(v, inverse->member);
+}
+
+static void set_add(struct dataset *data, const struct change *c, struct change *inverse,
+                    struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_SET);
+    const struct value_limits *limits = edit_limits(data->db[c->db]);
+    struct body *outgrown = NULL;
+
+    if (inverse == NULL) {
+        edit_set_add(v, c->member, c->position, limits, NULL);
+        return;
+    }
+    edit_set_add(v, c->member, c->position, limits, &outgrown);
+    *inverse = outgrown != NULL ? put_back(c, arena, outgrown)
+                                : change_set_remove(c->db, arena_copy(arena, c->key),
+                                                    arena_copy(arena, c->member));
+}
+
+static void set_remove(struct dataset *data, const struct change *c, struct change *inverse,
+                       struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_SET);
+
+    if (inverse == NULL) {
+        edit_set_remove(v, c->member);
+        return;
+    }
+    *inverse = change_set_add(c->db, arena_copy(arena, c->key), arena_copy(arena, c->member));
+    inverse->position = edit_set_remove(v, inverse->member);
+}
+
+static void swap(struct dataset *data, const struct change *c, struct change *inverse,
+                 struct arena *arena)
+{
+    struct keyspace *keys = data->db[c->db];
+
+    (void)arena;
+    data->db[c->db] = data->db[c->other];
+    data->db[c->other] = keys;
+    if (inverse != NULL) {
+        *inverse = *c;
+    }
+}
+
+static void flush(struct dataset *data, const struct change *c, struct change *inverse,
+                  struct arena *arena)
+{
+    struct keyspace *old = data->db[c->db];
+
+    (void)arena;
+    data->db[c->db] = c->keyspace != NULL ? c->keyspace : keyspace_new(&data->limits);
+    if (inverse == NULL) {
+        keyspace_free(old);
+    } else {
+        *inverse = change_flush(c->db);
+        inverse->keyspace = old;
+    }
+}
+
+static void restore_body(struct dataset *data, const struct change *c, struct change *inverse,
+                         struct arena *arena)
+{
+    const struct value *v = keyspace_find_any(data->db[c->db], c->key);
+
+    (void)arena;
+    assert(inverse == NULL);
+    assert(v != NULL);
+    edit_restore_body(edit_find(data->db[c->db], c->key, value_type(v)), c->body);
+}
+
+static void (*const make[])(struct dataset *, const struct change *, struct change *,
+                            struct arena *) = {
+    [CHANGE_BIND] = bind,           [CHANGE_UNBIND] = unbind,
+    [CHANGE_RETIME] = retime,       [CHANGE_SPLICE] = splice,
+    [CHANGE_FIELD_SET] = field_set, [CHANGE_FIELD_REMOVE] = field_remove,
+    [CHANGE_SET_ADD] = set_add,     [CHANGE_SET_REMOVE] = set_remove,
+    [CHANGE_SWAP] = swap,           [CHANGE_FLUSH] = flush,
+    [CHANGE_BODY] = restore_body,
+};
+
+_Static_assert(sizeof make / sizeof *make == CHANGE_KIND_END, "every kind has its function");
+
+void change_make(struct dataset *data, const struct change *c, struct change *inverse,
+                 struct arena *arena)
+{
+    assert(c->kind < CHANGE_KIND_END);
+    assert(c->db < data->count);
+    make[c->kind](data, c, inverse, arena);
+}
+
+void change_drop(struct change *c)
+{
+    switch (c->kind) {
+    case CHANGE_BIND:
+        value_free(c->value);
+        break;
+    case CHANGE_FLUSH:
+        keyspace_free(c->keyspace);
+        break;
+    case CHANGE_BODY:
+        edit_body_free(c->body);
+        break;
+    default:
+        break;
+    }
+}

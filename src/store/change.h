@@ -1,0 +1,96 @@
+/* Changes: every write to the data, described as data.
+ *
+ * A command, a replayed log entry and a rollback all write by making changes,
+ * so there is one piece of code per kind of write. Making a change gives back
+ * the change that undoes it; the kinds are closed under that.
+ *
+ * A change always changes something: whoever makes one has looked first. What
+ * it needs to find (a bound key, a member) is asserted, so a replica that has
+ * drifted stops instead of drifting further. */
+#ifndef STORE_CHANGE_H
+#define STORE_CHANGE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "store/dataset.h"
+
+/* The numbers are those of the log: a new kind gets a new number, and numbers are
+ * never used again. */
+enum change_kind {
+    /*                       what it does                              undone by            */
+    CHANGE_BIND = 0,         /* bind a key to a whole value            BIND or UNBIND       */
+    CHANGE_UNBIND = 1,       /* unbind a key                           BIND                 */
+    CHANGE_RETIME = 2,       /* set when a key expires                 RETIME               */
+    CHANGE_SPLICE = 3,       /* replace bytes of a string              SPLICE               */
+    CHANGE_FIELD_SET = 4,    /* set a field of a hash                  FIELD_SET or _REMOVE */
+    CHANGE_FIELD_REMOVE = 5, /* remove a field of a hash               FIELD_SET            */
+    CHANGE_SET_ADD = 6,      /* add a member to a set                  SET_REMOVE           */
+    CHANGE_SET_REMOVE = 7,   /* remove a member from a set             SET_ADD              */
+    CHANGE_SWAP = 8,         /* swap two databases                     SWAP                 */
+    CHANGE_FLUSH = 9,        /* put another, empty database in place   FLUSH                */
+    CHANGE_BODY = 10,        /* put back what a collection outgrew     never needs to be    */
+    CHANGE_KIND_END,
+};
+
+struct body;
+
+struct change {
+    uint8_t kind;
+    bool raw;          /* SPLICE: value_raw() from then on. */
+    uint16_t db;       /* The number of the database. */
+    uint32_t position; /* FIELD_SET, SET_ADD: where in a packed array. */
+    struct bytes key;
+    union {
+        struct value *value; /* BIND; belongs to the change until it is made. */
+        int64_t expires_ms;  /* RETIME. */
+        struct {             /* SPLICE. */
+            struct bytes inserted;
+            size_t offset;
+            size_t removed;
+        };
+        struct { /* FIELD_*, SET_*: the field or the member; and FIELD_SET's content. */
+            struct bytes member;
+            struct bytes content;
+        };
+        uint16_t other;            /* SWAP: the other database. */
+        struct keyspace *keyspace; /* FLUSH: belongs to the change; NULL is an empty one. */
+        struct body *body;         /* BODY: belongs to the change. */
+    };
+};
+
+/* Describe a change. Bytes are viewed; change_bind() takes `value`. */
+struct change change_bind(unsigned db, struct value *value);
+struct change change_unbind(unsigned db, struct bytes key);
+struct change change_retime(unsigned db, struct bytes key, int64_t expires_ms);
+struct change change_splice(unsigned db, struct bytes key, size_t offset, size_t removed,
+                            struct bytes inserted);
+
+/* A splice of all of a string, after which it counts as newly set: an integer, or
+ * short, or neither. `old_len` is how long it is now. */
+struct change change_assign(unsigned db, struct bytes key, size_t old_len, struct bytes content);
+struct change change_field_set(unsigned db, struct bytes key, struct bytes field,
+                               struct bytes content);
+struct change change_field_remove(unsigned db, struct bytes key, struct bytes field);
+struct change change_set_add(unsigned db, struct bytes key, struct bytes member);
+struct change change_set_remove(unsigned db, struct bytes key, struct bytes member);
+struct change change_swap(unsigned a, unsigned b);
+struct change change_flush(unsigned db);
+
+/* Makes `c`, and takes what it owns. If `inverse` is not NULL, *inverse becomes
+ * the change that undoes it; it views copies in `arena`, and may own a value. If
+ * it is NULL, what was replaced is freed. */
+void change_make(struct dataset *data, const struct change *c, struct change *inverse,
+                 struct arena *arena);
+
+/* Frees what a change owns that will not be made. */
+void change_drop(struct change *c);
+
+/* Appends `c` in the form that the log keeps. */
+void change_encode(const struct change *c, struct buf *out);
+
+/* Reads one change off the front of *in. Its views are into *in; what it owns is
+ * the caller's. Returns false, with *in unchanged, if the bytes are not one, or
+ * name a database that is not there. */
+bool change_decode(struct bytes *in, const struct dataset *data, struct change *c);
+
+#endif

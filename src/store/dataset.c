@@ -1,0 +1,57 @@
+#include "store/dataset.h"
+
+#include "base/mem.h"
+
+struct dataset *dataset_new(unsigned databases)
+{
+    struct dataset *data = mem_alloc(sizeof *data);
+
+    data->count = databases;
+    data->limits = value_limits_default;
+    data->db = mem_alloc(databases * sizeof *data->db);
+    for (unsigned i = 0; i < databases; i++) {
+        data->db[i] = keyspace_new(&data->limits);
+    }
+    return data;
+}
+
+void dataset_free(struct dataset *data)
+{
+    if (data == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < data->count; i++) {
+        keyspace_free(data->db[i]);
+    }
+    mem_free(data->db);
+    mem_free(data);
+}
+
+size_t dataset_count(const struct dataset *data)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < data->count; i++) {
+        count += keyspace_count(data->db[i]);
+    }
+    return count;
+}
+
+struct digest dataset_digest(const struct dataset *data)
+{
+    struct digest sum = {{0}};
+
+    for (unsigned i = 0; i < data->count; i++) {
+        if (keyspace_count(data->db[i]) > 0) {
+            digest_add(&sum, digest_keyspace(data->db[i]), i + 1);
+        }
+    }
+    return sum;
+}
+
+void dataset_check(const struct dataset *data)
+{
+    for (unsigned i = 0; i < data->count; i++) {
+        keyspace_check(data->db[i]);
+    }
+}

@@ -1,0 +1,58 @@
+/* The writing side of values and keyspaces. Only store/change.c includes this,
+ * besides the files that implement it; tools/layers.py holds that. */
+#ifndef STORE_EDIT_H
+#define STORE_EDIT_H
+
+#include "store/change.h"
+
+/* Binds a value to its key; the keyspace then owns it. Returns the value that was
+ * bound before, now the caller's, or NULL. */
+struct value *edit_bind(struct keyspace *keys, struct value *value);
+
+/* Unbinds `key`, which must be bound. Returns its value, now the caller's. */
+struct value *edit_unbind(struct keyspace *keys, struct bytes key);
+
+/* Returns what is bound to `key`, which must be of this type, for writing. */
+struct value *edit_find(struct keyspace *keys, struct bytes key, enum value_type type);
+
+/* Sets when a bound value expires. May move the value. */
+void edit_retime(struct keyspace *keys, struct bytes key, int64_t expires_ms);
+
+/* Replaces `removed` bytes at `offset` of a bound string by `inserted`, which must
+ * not be a view of it. May move the value. */
+void edit_splice(struct keyspace *keys, struct bytes key, size_t offset, size_t removed,
+                 struct bytes inserted, bool raw);
+
+/* Returns the limits of a keyspace. */
+const struct value_limits *edit_limits(const struct keyspace *keys);
+
+/* A body that an edit has replaced by a bigger kind of container, kept so that it
+ * can be put back. */
+struct body;
+
+/* Edit a collection. A member or field is added at `position` of a packed array
+ * (PACKED_NONE: at its end) where it was before it was removed. If the collection
+ * outgrows its container, *outgrown becomes the old one if `outgrown` is not NULL,
+ * and is then the caller's; otherwise it is freed. The removing functions return
+ * the position. */
+void edit_set_add(struct value *v, struct bytes member, uint32_t position,
+                  const struct value_limits *limits, struct body **outgrown);
+uint32_t edit_set_remove(struct value *v, struct bytes member);
+void edit_hash_set(struct value *v, struct bytes field, struct bytes content, uint32_t position,
+                   const struct value_limits *limits, struct body **outgrown);
+uint32_t edit_hash_remove(struct value *v, struct bytes field);
+
+/* Puts a body back, whose place it takes is freed. Takes `body`. */
+void edit_restore_body(struct value *v, struct body *body);
+void edit_body_free(struct body *body);
+
+/* Edit a value that the caller, the keyspace, has bound. Each returns `v`, or
+ * another value that has taken over all but the memory of `v` itself: the caller
+ * puts it in the place of `v`, whose key can still be read, and then frees `v`
+ * with mem_free(). */
+struct value *edit_value_retime(struct value *v, int64_t expires_ms);
+struct value *edit_value_splice(struct value *v, size_t offset, size_t removed,
+                                struct bytes inserted, bool raw);
+void edit_value_touch(struct value *v, uint32_t now_s);
+
+#endif

@@ -1,0 +1,119 @@
+#include "store/journal.h"
+
+#include <assert.h>
+
+struct undo {
+    struct undo *older;
+    struct undo *newer;
+    struct change inverse;
+};
+
+static void keep(struct journal *j, const struct change *c)
+{
+    struct undo *u = arena_alloc(&j->arena, sizeof *u);
+
+    change_make(j->data, c, &u->inverse, &j->arena);
+    u->older = j->newest;
+    u->newer = NULL;
+    if (j->newest != NULL) {
+        j->newest->newer = u;
+    } else {
+        j->oldest = u;
+    }
+    j->newest = u;
+}
+
+void journal_make(struct journal *j, struct change c)
+{
+    j->changes++;
+    if (j->keeps_redo) {
+        change_encode(&c, &j->redo);
+    }
+    if (j->keeps_undo) {
+        keep(j, &c);
+    } else {
+        change_make(j->data, &c, NULL, NULL);
+    }
+}
+
+struct journal_mark journal_mark(const struct journal *j)
+{
+    return (struct journal_mark){
+        .newest = j->newest,
+        .arena = arena_mark(&j->arena),
+        .redo_len = j->redo.len,
+        .changes = j->changes,
+    };
+}
+
+void journal_rollback(struct journal *j, struct journal_mark mark)
+{
+    size_t undone = 0;
+
+    while (j->newest != mark.newest) {
+        struct undo *u = j->newest;
+
+        assert(u != NULL);
+        j->newest = u->older;
+        change_make(j->data, &u->inverse, NULL, NULL);
+        undone++;
+    }
+    assert(j->changes - mark.changes == undone); /* All of it had been kept. */
+    if (j->newest != NULL) {
+        j->newest->newer = NULL;
+    } else {
+        j->oldest = NULL;
+    }
+    arena_cut(&j->arena, mark.arena);
+    buf_cut(&j->redo, mark.redo_len);
+    j->changes = mark.changes;
+}
+
+void journal_each(const struct journal *j, void (*see)(const struct change *c, void *context),
+                  void *context)
+{
+    for (const struct undo *u = j->oldest; u != NULL; u = u->newer) {
+        see(&u->inverse, context);
+    }
+}
+
+void journal_commit(struct journal *j)
+{
+    enum { REDO_KEPT = 64 * 1024 };
+
+    for (struct undo *u = j->newest; u != NULL; u = u->older) {
+        change_drop(&u->inverse);
+    }
+    j->oldest = NULL;
+    j->newest = NULL;
+    arena_reset(&j->arena);
+    j->redo.len = 0;
+    if (j->redo.cap > REDO_KEPT) {
+        buf_clear(&j->redo);
+    }
+}
+
+size_t journal_memory(const struct journal *j)
+{
+    return j->arena.used + j->redo.cap;
+}
+
+bool journal_replay(struct dataset *data, struct bytes redo)
+{
+    struct change c;
+
+    while (redo.len > 0) {
+        if (!change_decode(&redo, data, &c)) {
+            return false;
+        }
+        change_make(data, &c, NULL, NULL);
+    }
+    return true;
+}
+
+void journal_clear(struct journal *j)
+{
+    assert(j->newest == NULL);
+    arena_free(&j->arena);
+    buf_clear(&j->redo);
+}

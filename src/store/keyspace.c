@@ -1,0 +1,278 @@
+#include "store/keyspace.h"
+
+#include "base/mem.h"
+#include "data/tree.h"
+#include "store/edit.h"
+
+#include <assert.h>
+
+struct keyspace {
+    struct table *table;
+    struct tree *expiry; /* Values that expire, by when. */
+    const struct value_limits *limits;
+};
+
+static struct bytes key_of(const void *item)
+{
+    return value_key(item);
+}
+
+static const struct table_type value_table = {.key = key_of};
+static const struct tree_type by_address = {.compare = NULL};
+
+struct keyspace *keyspace_new(const struct value_limits *limits)
+{
+    struct keyspace *keys = mem_alloc(sizeof *keys);
+
+    keys->table = table_new(&value_table);
+    keys->expiry = tree_new(&by_address);
+    keys->limits = limits;
+    return keys;
+}
+
+static void free_value(void *item)
+{
+    value_free(item);
+}
+
+void keyspace_free(struct keyspace *keys)
+{
+    if (keys == NULL) {
+        return;
+    }
+    tree_free(keys->expiry, NULL);
+    table_free(keys->table, free_value);
+    mem_free(keys);
+}
+
+const struct value *keyspace_find_any(const struct keyspace *keys, struct bytes key)
+{
+    return table_find(keys->table, key);
+}
+
+const struct value *keyspace_find(const struct keyspace *keys, struct bytes key, int64_t now_ms)
+{
+    const struct value *v = table_find(keys->table, key);
+    int64_t expires_ms;
+
+    if (v == NULL) {
+        return NULL;
+    }
+    expires_ms = value_expires_ms(v);
+    return expires_ms != EXPIRES_NEVER && expires_ms <= now_ms ? NULL : v;
+}
+
+/* When a value was last read is not part of the data: no change is made of it. */
+void keyspace_touch(const struct value *v, int64_t now_ms)
+{
+    edit_value_touch((struct value *)v, (uint32_t)(now_ms / 1000));
+}
+
+size_t keyspace_count(const struct keyspace *keys)
+{
+    return table_count(keys->table);
+}
+
+size_t keyspace_count_expiring(const struct keyspace *keys)
+{
+    return tree_count(keys->expiry);
+}
+
+/* Times may be negative: a bias makes them sort as the unsigned numbers that the
+ * tree is ordered by. */
+static uint64_t order_of(int64_t expires_ms)
+{
+    return (uint64_t)expires_ms ^ (UINT64_C(1) << 63);
+}
+
+static int64_t time_of(uint64_t order)
+{
+    return (int64_t)(order ^ (UINT64_C(1) << 63));
+}
+
+const struct value *keyspace_first_expired(const struct keyspace *keys, int64_t now_ms)
+{
+    struct tree_at first = tree_first(keys->expiry);
+
+    if (tree_at_end(first) || time_of(tree_order(first)) > now_ms) {
+        return NULL;
+    }
+    return tree_item(first);
+}
+
+int64_t keyspace_mean_ttl_ms(const struct keyspace *keys, int64_t now_ms)
+{
+    enum { SAMPLES = 16 };
+    size_t count = tree_count(keys->expiry);
+    double sum = 0;
+
+    if (count == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < SAMPLES; i++) {
+        struct tree_at at = tree_select(keys->expiry, (2 * i + 1) * count / (2 * SAMPLES));
+        int64_t ttl_ms = time_of(tree_order(at)) - now_ms;
+        sum += ttl_ms > 0 ? (double)ttl_ms : 0;
+    }
+    return (int64_t)(sum / SAMPLES);
+}
+
+const struct value *keyspace_random(const struct keyspace *keys, struct random *r)
+{
+    return table_random(keys->table, r);
+}
+
+struct scan {
+    void (*visit)(const struct value *v, void *context);
+    void *context;
+};
+
+static void scan_value(void *item, void *context)
+{
+    struct scan *s = context;
+
+    s->visit(item, s->context);
+}
+
+uint64_t keyspace_scan(const struct keyspace *keys, uint64_t cursor,
+                       void (*visit)(const struct value *v, void *context), void *context)
+{
+    struct scan scan = {visit, context};
+
+    return table_scan(keys->table, cursor, scan_value, &scan);
+}
+
+const struct value *keyspace_next(const struct keyspace *keys, struct table_walk *walk)
+{
+    return table_next(keys->table, walk);
+}
+
+size_t keyspace_memory(const struct keyspace *keys)
+{
+    return table_memory(keys->table) + tree_memory(keys->expiry);
+}
+
+static bool is_empty(const struct value *v)
+{
+    switch (value_type(v)) {
+    case VALUE_SET:
+        return value_set_count(v) == 0;
+    case VALUE_HASH:
+        return value_hash_count(v) == 0;
+    case VALUE_STRING:
+        break;
+    }
+    return false;
+}
+
+void keyspace_check(const struct keyspace *keys)
+{
+    struct table_walk walk = {0};
+    const struct value *v;
+    size_t expiring = 0;
+
+    table_check(keys->table);
+    tree_check(keys->expiry);
+    while ((v = table_next(keys->table, &walk)) != NULL) {
+        int64_t expires_ms = value_expires_ms(v);
+
+        value_check(v);
+        assert(!is_empty(v));
+        if (expires_ms != EXPIRES_NEVER) {
+            struct tree_at at = tree_seek(keys->expiry, order_of(expires_ms), v);
+            assert(!tree_at_end(at));
+            assert(tree_item(at) == v);
+            expiring++;
+        }
+    }
+    assert(tree_count(keys->expiry) == expiring);
+}
+
+static void index_add(struct keyspace *keys, struct value *v)
+{
+    int64_t expires_ms = value_expires_ms(v);
+
+    if (expires_ms != EXPIRES_NEVER) {
+        tree_add(keys->expiry, order_of(expires_ms), v);
+    }
+}
+
+static void index_remove(struct keyspace *keys, struct value *v)
+{
+    int64_t expires_ms = value_expires_ms(v);
+
+    if (expires_ms != EXPIRES_NEVER) {
+        tree_remove(keys->expiry, order_of(expires_ms), v);
+    }
+}
+
+struct value *edit_bind(struct keyspace *keys, struct value *value)
+{
+    struct value *old = table_put(keys->table, value);
+
+    if (old != NULL) {
+        index_remove(keys, old);
+    }
+    index_add(keys, value);
+    return old;
+}
+
+struct value *edit_unbind(struct keyspace *keys, struct bytes key)
+{
+    struct value *v = table_remove(keys->table, key);
+
+    assert(v != NULL);
+    index_remove(keys, v);
+    return v;
+}
+
+struct value *edit_find(struct keyspace *keys, struct bytes key, enum value_type type)
+{
+    struct value *v = table_find(keys->table, key);
+
+    assert(v != NULL);
+    assert(value_type(v) == type);
+    return v;
+}
+
+/* Puts what an edit returned in the place of the value it was made from. */
+static void put_moved(struct keyspace *keys, struct value *v, struct value *moved)
+{
+    struct value *old;
+
+    if (moved != v) {
+        old = table_put(keys->table, moved);
+        assert(old == v);
+        mem_free(old);
+    }
+}
+
+void edit_retime(struct keyspace *keys, struct bytes key, int64_t expires_ms)
+{
+    struct value *v = table_find(keys->table, key);
+    struct value *moved;
+
+    assert(v != NULL);
+    index_remove(keys, v);
+    moved = edit_value_retime(v, expires_ms);
+    put_moved(keys, v, moved);
+    index_add(keys, moved);
+}
+
+void edit_splice(struct keyspace *keys, struct bytes key, size_t offset, size_t removed,
+                 struct bytes inserted, bool raw)
+{
+    struct value *v = edit_find(keys, key, VALUE_STRING);
+    struct value *moved = edit_value_splice(v, offset, removed, inserted, raw);
+
+    if (moved != v) {
+        index_remove(keys, v);
+        put_moved(keys, v, moved);
+        index_add(keys, moved);
+    }
+}
+
+const struct value_limits *edit_limits(const struct keyspace *keys)
+{
+    return keys->limits;
+}

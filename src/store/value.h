@@ -1,0 +1,123 @@
+/* Values: what the keys are bound to. A value carries its own key and expiry, so
+ * that a small string with all that belongs to it is one allocation.
+ *
+ * Everyone may read a value through the const functions here. A value that is
+ * bound is modified only by the changes in store/change.c, through store/edit.h;
+ * one that is still its maker's own may be filled with value_fill_*(). */
+#ifndef STORE_VALUE_H
+#define STORE_VALUE_H
+
+#include "base/number.h"
+#include "base/random.h"
+#include "data/table.h"
+
+enum value_type {
+    VALUE_STRING,
+    VALUE_SET,
+    VALUE_HASH,
+};
+
+/* Where small collections end; the names are Redis's. */
+struct value_limits {
+    size_t hash_max_packed_entries; /* hash-max-listpack-entries */
+    size_t hash_max_packed_value;   /* hash-max-listpack-value, bytes */
+    size_t set_max_intset_entries;
+    size_t set_max_packed_entries; /* Redis 7.0 has no such sets: not seen outside. */
+    size_t set_max_packed_value;
+};
+extern const struct value_limits value_limits_default;
+
+/* The expiry of a value that never expires. */
+#define EXPIRES_NEVER INT64_C(-1)
+
+struct value;
+
+/* Create a value that the caller owns. `key` and `content` are copied;
+ * `expires_ms` is Unix time in milliseconds, or EXPIRES_NEVER. */
+struct value *value_new_string(struct bytes key, struct bytes content, int64_t expires_ms);
+struct value *value_new_set(struct bytes key, int64_t expires_ms);
+struct value *value_new_hash(struct bytes key, int64_t expires_ms);
+
+/* Returns an equal value under another key and expiry, the caller's. */
+struct value *value_copy(const struct value *v, struct bytes key, int64_t expires_ms);
+
+/* Frees a value with all it holds. Does nothing when `v` is NULL. */
+void value_free(struct value *v);
+
+enum value_type value_type(const struct value *v);
+struct bytes value_key(const struct value *v);
+
+/* Returns when the value expires, or EXPIRES_NEVER. */
+int64_t value_expires_ms(const struct value *v);
+static inline bool value_has_expired(const struct value *v, int64_t now_ms)
+{
+    int64_t expires_ms = value_expires_ms(v);
+
+    return expires_ms != EXPIRES_NEVER && expires_ms <= now_ms;
+}
+
+/* Returns when the value was last asked for, in seconds of Unix time, cut to 32
+ * bits. */
+uint32_t value_accessed_s(const struct value *v);
+
+/* The names that TYPE and OBJECT ENCODING answer with. */
+const char *value_type_name(enum value_type type);
+const char *value_encoding_name(const struct value *v);
+
+/* Returns the bytes of memory that the value takes up. Walks at most `samples`
+ * elements of a collection and infers the rest; all of them if that is 0. */
+size_t value_memory(const struct value *v, size_t samples);
+
+/* Asserts everything that must hold between two calls. For tests. */
+void value_check(const struct value *v);
+
+/* Strings. The content is valid until the value next changes. value_raw() says
+ * whether the string was modified in place (APPEND, SETRANGE), which OBJECT
+ * ENCODING tells. */
+struct bytes value_string(const struct value *v);
+bool value_raw(const struct value *v);
+
+/* A walk over all elements of a collection that does not change meanwhile. What
+ * it returns is valid until the next step.
+ *
+ *     struct value_walk walk = {0};
+ *     while (value_set_next(v, &walk, &member)) ...                            */
+struct value_walk {
+    bool begun;
+    uint32_t packed;
+    size_t index;
+    struct table_walk table;
+    char text[NUMBER_INT_MAX];
+};
+
+/* Sets. */
+size_t value_set_count(const struct value *v);
+bool value_set_has(const struct value *v, struct bytes member);
+bool value_set_next(const struct value *v, struct value_walk *walk, struct bytes *member);
+
+/* Returns a member, each equally likely. The set is not empty. `text` is where
+ * a number is written that the set holds as such. */
+struct bytes value_set_random(const struct value *v, struct random *r, char text[NUMBER_INT_MAX]);
+
+/* Hashes. */
+size_t value_hash_count(const struct value *v);
+bool value_hash_get(const struct value *v, struct bytes field, struct bytes *content);
+bool value_hash_next(const struct value *v, struct value_walk *walk, struct bytes *field,
+                     struct bytes *content);
+
+/* Returns a field, each equally likely. The hash is not empty. */
+void value_hash_random(const struct value *v, struct random *r, struct bytes *field,
+                       struct bytes *content);
+
+/* Visits some elements of a collection, as table_scan() does: a small one at
+ * once. `content` is empty for a set. Returns the next cursor, 0 at the end. */
+typedef void value_visit(struct bytes element, struct bytes content, void *context);
+uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
+
+/* Adds to a value that is not bound yet. Returns false if the member was there;
+ * a field that was there is overwritten. */
+bool value_fill_member(struct value *v, struct bytes member, const struct value_limits *limits);
+bool value_fill_field(struct value *v, struct bytes field, struct bytes content,
+                      const struct value_limits *limits);
+
+#endif
