@@ -1,0 +1,294 @@
+#include "engine/call.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void call_make(struct call *c, struct change change)
+{
+    if (change.kind == CHANGE_BIND) {
+        keyspace_touch(change.value, c->now_ms);
+    }
+    journal_make(&c->engine->journal, change);
+}
+
+void call_fail_text(struct call *c, struct bytes text)
+{
+    c->failed = true;
+    c->engine->stats.error_replies++;
+    c->reply->ops->reset(c->reply);
+    c->reply->ops->error(c->reply, text);
+}
+
+void call_fail(struct call *c, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    call_fail_text(c,
+                   (struct bytes){text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1});
+}
+
+void call_fail_syntax(struct call *c)
+{
+    call_fail(c, "ERR syntax error");
+}
+
+void call_fail_wrong_type(struct call *c)
+{
+    call_fail(c, "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+void call_fail_arity(struct call *c)
+{
+    const struct command *container = registry_find(c->engine->commands, c->argv[0]);
+
+    if (container != NULL && container != c->command) {
+        call_fail(c, "ERR wrong number of arguments for '%s|%s' command", container->name,
+                  c->command->name);
+    } else {
+        call_fail(c, "ERR wrong number of arguments for '%s' command", c->command->name);
+    }
+}
+
+const struct value *call_find_any(struct call *c, struct bytes key)
+{
+    const struct value *v = keyspace_find(c->keys, key, c->now_ms);
+
+    if (v != NULL) {
+        keyspace_touch(v, c->now_ms);
+    }
+    if (c->command->flags & COMMAND_READONLY) {
+        if (v != NULL) {
+            c->engine->stats.keyspace_hits++;
+        } else {
+            c->engine->stats.keyspace_misses++;
+        }
+    }
+    return v;
+}
+
+bool call_find_key(struct call *c, struct bytes key, enum value_type type,
+                   const struct value **value)
+{
+    const struct value *v = call_find_any(c, key);
+
+    if (v != NULL && value_type(v) != type) {
+        call_fail_wrong_type(c);
+        return false;
+    }
+    *value = v;
+    return true;
+}
+
+bool call_find(struct call *c, size_t arg, enum value_type type, const struct value **value)
+{
+    return call_find_key(c, c->argv[arg], type, value);
+}
+
+bool call_find_or_bind(struct call *c, size_t arg, enum value_type type, const struct value **value)
+{
+    struct bytes key = c->argv[arg];
+    struct value *fresh;
+
+    if (!call_find(c, arg, type, value)) {
+        return false;
+    }
+    if (*value == NULL) {
+        assert(type != VALUE_STRING);
+        fresh = type == VALUE_SET ? value_new_set(key, EXPIRES_NEVER)
+                                  : value_new_hash(key, EXPIRES_NEVER);
+        *value = fresh;
+        call_make(c, change_bind(c->db, fresh));
+    }
+    return true;
+}
+
+void call_drop_if_empty(struct call *c, struct bytes key)
+{
+    const struct value *v = keyspace_find_any(c->keys, key);
+
+    assert(v != NULL);
+    if ((value_type(v) == VALUE_SET && value_set_count(v) == 0) ||
+        (value_type(v) == VALUE_HASH && value_hash_count(v) == 0)) {
+        call_make(c, change_unbind(c->db, key));
+    }
+}
+
+bool call_int(struct call *c, size_t arg, int64_t *number)
+{
+    if (!number_parse_int(c->argv[arg], number)) {
+        call_fail(c, "ERR value is not an integer or out of range");
+        return false;
+    }
+    return true;
+}
+
+bool call_int_between(struct call *c, size_t arg, int64_t min, int64_t max, int64_t *number)
+{
+    int64_t parsed;
+
+    if (!call_int(c, arg, &parsed)) {
+        return false;
+    }
+    if (parsed < min || parsed > max) {
+        call_fail(c, "ERR value is out of range, value must between %" PRId64 " and %" PRId64, min,
+                  max);
+        return false;
+    }
+    *number = parsed;
+    return true;
+}
+
+bool call_double(struct call *c, size_t arg, double *number)
+{
+    if (!number_parse_double(c->argv[arg], number)) {
+        call_fail(c, "ERR value is not a valid float");
+        return false;
+    }
+    return true;
+}
+
+bool call_long_double(struct call *c, size_t arg, long double *number)
+{
+    if (!number_parse_long_double(c->argv[arg], number)) {
+        call_fail(c, "ERR value is not a valid float");
+        return false;
+    }
+    return true;
+}
+
+bool call_is(const struct call *c, size_t arg, const char *word)
+{
+    return arg < c->argc && bytes_is(c->argv[arg], word);
+}
+
+void reply_ok(struct call *c)
+{
+    c->reply->ops->status(c->reply, BYTES("OK"));
+}
+
+void reply_status(struct call *c, const char *text)
+{
+    c->reply->ops->status(c->reply, bytes_of(text));
+}
+
+void reply_int(struct call *c, int64_t number)
+{
+    c->reply->ops->integer(c->reply, number);
+}
+
+void reply_bytes(struct call *c, struct bytes content)
+{
+    c->reply->ops->bulk(c->reply, content);
+}
+
+void reply_string(struct call *c, const char *text)
+{
+    c->reply->ops->bulk(c->reply, bytes_of(text));
+}
+
+void reply_format(struct call *c, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    assert(len >= 0);
+    assert((size_t)len < sizeof text);
+    c->reply->ops->bulk(c->reply, (struct bytes){text, (size_t)len});
+}
+
+void reply_nil(struct call *c)
+{
+    c->reply->ops->nil(c->reply);
+}
+
+void reply_nil_array(struct call *c)
+{
+    c->reply->ops->nil_array(c->reply);
+}
+
+void reply_bool(struct call *c, bool value)
+{
+    c->reply->ops->boolean(c->reply, value);
+}
+
+void reply_double(struct call *c, double number)
+{
+    c->reply->ops->real(c->reply, number);
+}
+
+void reply_verbatim(struct call *c, const char *format, struct bytes content)
+{
+    c->reply->ops->verbatim(c->reply, format, content);
+}
+
+void reply_array(struct call *c, size_t len)
+{
+    c->reply->ops->open(c->reply, RESP_ARRAY, len);
+}
+
+void reply_set(struct call *c, size_t len)
+{
+    c->reply->ops->open(c->reply, RESP_SET, len);
+}
+
+void reply_map(struct call *c, size_t pairs)
+{
+    c->reply->ops->open(c->reply, RESP_MAP, pairs);
+}
+
+size_t reply_late(struct call *c)
+{
+    return c->reply->ops->open_late(c->reply);
+}
+
+void reply_late_end(struct call *c, size_t place, enum resp_kind kind, size_t len)
+{
+    c->reply->ops->close_late(c->reply, place, kind, len);
+}
+
+/* Writes a name in capitals, the rest as it is. */
+static void add_upper(struct buf *out, const char *name)
+{
+    for (; *name != '\0'; name++) {
+        buf_add_byte(out, (char)toupper((unsigned char)*name));
+    }
+}
+
+static void reply_line(struct call *c, struct buf *line)
+{
+    c->reply->ops->status(c->reply, buf_bytes(line));
+    line->len = 0;
+}
+
+void reply_help(struct call *c)
+{
+    const struct command *container = registry_find(c->engine->commands, c->argv[0]);
+    size_t place = reply_late(c);
+    size_t lines = 1;
+    BUF_LOCAL(line);
+
+    add_upper(&line, container->name);
+    buf_addf(&line, " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    reply_line(c, &line);
+    for (const struct command *sub = container->subcommands; sub->name != NULL; sub++) {
+        add_upper(&line, sub->name);
+        buf_addf(&line, "%s%s", sub->syntax[0] == '\0' ? "" : " ", sub->syntax);
+        reply_line(c, &line);
+        buf_addf(&line, "    %s.", sub->summary);
+        reply_line(c, &line);
+        lines += 2;
+    }
+    reply_late_end(c, place, RESP_ARRAY, lines);
+}

@@ -1,0 +1,174 @@
+#include "engine/command.h"
+
+#include "base/mem.h"
+#include "base/number.h"
+
+#include <assert.h>
+
+enum { SLOTS = 1024 }; /* Several times the number of commands; a power of two. */
+
+struct registry {
+    size_t count;
+    const struct command *slot[SLOTS];
+    const struct command *row[SLOTS]; /* The first `count`, in the order they came. */
+};
+
+/* FNV-1a over lower-cased bytes: names are short and nobody chooses them to
+ * collide. */
+static size_t hash_name(struct bytes name)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < name.len; i++) {
+        h = (h ^ ((unsigned char)name.at[i] | 0x20)) * 16777619u;
+    }
+    return (h ^ (h >> 15)) % SLOTS;
+}
+
+static void add(struct registry *r, const struct command *cmd)
+{
+    size_t i = hash_name(bytes_of(cmd->name));
+
+    assert(r->count < SLOTS / 2);
+    while (r->slot[i] != NULL) {
+        i = (i + 1) % SLOTS;
+    }
+    r->slot[i] = cmd;
+    r->row[r->count++] = cmd;
+}
+
+struct registry *registry_new(const struct command *const *families)
+{
+    struct registry *r = mem_zalloc(sizeof *r);
+
+    for (; *families != NULL; families++) {
+        for (const struct command *cmd = *families; cmd->name != NULL; cmd++) {
+            assert(registry_find(r, bytes_of(cmd->name)) == NULL);
+            add(r, cmd);
+        }
+    }
+    return r;
+}
+
+void registry_free(struct registry *r)
+{
+    mem_free(r);
+}
+
+const struct command *registry_find(const struct registry *r, struct bytes name)
+{
+    if (name.len == 0) {
+        return NULL;
+    }
+    for (size_t i = hash_name(name); r->slot[i] != NULL; i = (i + 1) % SLOTS) {
+        if (bytes_is(name, r->slot[i]->name)) {
+            return r->slot[i];
+        }
+    }
+    return NULL;
+}
+
+const struct command *registry_find_sub(const struct command *container, struct bytes name)
+{
+    for (const struct command *cmd = container->subcommands; cmd != NULL && cmd->name != NULL;
+         cmd++) {
+        if (bytes_is(name, cmd->name)) {
+            return cmd;
+        }
+    }
+    return NULL;
+}
+
+size_t registry_count(const struct registry *r)
+{
+    return r->count;
+}
+
+const struct command *registry_at(const struct registry *r, size_t index)
+{
+    assert(index < r->count);
+    return r->row[index];
+}
+
+/* Returns the argument where the search of a key spec begins, or `argc`. */
+static size_t search_begin(const struct keyspec *spec, size_t argc, const struct bytes *argv)
+{
+    size_t i;
+
+    if (spec->keyword == NULL) {
+        return (size_t)spec->index < argc ? (size_t)spec->index : argc;
+    }
+    if (spec->index >= 0) {
+        for (i = (size_t)spec->index; i < argc; i++) {
+            if (bytes_is(argv[i], spec->keyword)) {
+                return i + 1;
+            }
+        }
+        return argc;
+    }
+    if (argc < (size_t)-spec->index) {
+        return argc;
+    }
+    for (i = argc - (size_t)-spec->index; i > 0; i--) {
+        if (bytes_is(argv[i], spec->keyword)) {
+            return i + 1;
+        }
+    }
+    return argc;
+}
+
+/* Sets *first, *last and *step, or returns false. A range may be empty: then
+ * *first > *last. */
+static bool key_range(const struct keyspec *spec, size_t argc, const struct bytes *argv,
+                      size_t *first, size_t *last, size_t *step)
+{
+    size_t begin = search_begin(spec, argc, argv);
+    int64_t count;
+
+    *first = 1;
+    *last = 0;
+    *step = 1;
+    if (begin >= argc) {
+        return spec->keyword != NULL || spec->find == KEYS_RANGE;
+    }
+    if (spec->find == KEYS_NUMBERED) {
+        size_t at = begin + (size_t)spec->count_at;
+        if (at >= argc || !number_parse_int(argv[at], &count) || count < 0 ||
+            (uint64_t)count > argc) {
+            return false;
+        }
+        *first = begin + (size_t)spec->first;
+        *step = (size_t)spec->key_step;
+        *last = *first + ((size_t)count - 1) * *step;
+        return count == 0 ? (*last = *first - 1, true) : *last < argc;
+    }
+    *first = begin;
+    *step = (size_t)spec->step;
+    if (spec->last >= 0) {
+        *last = begin + (size_t)spec->last;
+    } else if (spec->limit > 1) {
+        *last = begin + (argc - begin) / (size_t)spec->limit - 1;
+    } else {
+        *last = argc - (size_t)-spec->last;
+    }
+    return *last < argc;
+}
+
+bool command_keys(const struct command *cmd, size_t argc, const struct bytes *argv,
+                  void (*see)(size_t place, unsigned flags, void *context), void *context)
+{
+    size_t first, last, step;
+
+    for (int i = 0; i < COMMAND_KEYSPECS && cmd->keys[i].flags != 0; i++) {
+        if (cmd->keys[i].flags & KEY_NOT_KEY) {
+            continue;
+        }
+        if (!key_range(&cmd->keys[i], argc, argv, &first, &last, &step)) {
+            return false;
+        }
+        for (size_t place = first; place <= last; place += step) {
+            see(place, cmd->keys[i].flags, context);
+        }
+    }
+    return true;
+}

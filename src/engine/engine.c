@@ -1,0 +1,373 @@
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/call.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+struct engine *engine_new(const struct command *const *families, unsigned databases)
+{
+    struct engine *e = mem_zalloc(sizeof *e);
+    uint64_t seed;
+
+    e->data = dataset_new(databases);
+    e->journal.data = e->data;
+    e->commands = registry_new(families);
+    e->settings.proto_max_bulk_len = 512 * 1024 * 1024;
+    e->settings.active_expire = true;
+    random_secret(&seed, sizeof seed);
+    random_seed(&e->random, seed);
+    logtime_start(&e->time, clock_wall_us(), clock_monotonic_us());
+    e->stats.started_ms = logtime_ms(&e->time);
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    assert(e->sessions == NULL);
+    journal_clear(&e->journal);
+    dataset_free(e->data);
+    registry_free(e->commands);
+    buf_clear(&e->settings.requirepass);
+    mem_free(e);
+}
+
+void engine_tick(struct engine *e)
+{
+    logtime_update(&e->time, clock_wall_us(), clock_monotonic_us());
+}
+
+const struct command *engine_find_command(const struct engine *e, size_t argc,
+                                          const struct bytes *argv,
+                                          const struct command **container)
+{
+    const struct command *cmd = registry_find(e->commands, argv[0]);
+
+    *container = NULL;
+    if (cmd != NULL && cmd->subcommands != NULL && argc > 1) {
+        *container = cmd;
+        return registry_find_sub(cmd, argv[1]);
+    }
+    return cmd;
+}
+
+bool engine_out_of_memory(const struct engine *e)
+{
+    return e->settings.maxmemory != 0 && mem_used() > e->settings.maxmemory;
+}
+
+/* Batches: what one request of a client, with all that it calls, changes. */
+
+static void see_change(const struct change *inverse, void *context)
+{
+    struct engine *e = context;
+
+    watch_see(&e->watchers, e->data, inverse);
+}
+
+static void batch_begin(struct engine *e, bool keeps_undo)
+{
+    struct journal *j = &e->journal;
+
+    j->keeps_redo = e->log.append != NULL;
+    j->keeps_undo = keeps_undo || j->keeps_redo || watch_any(&e->watchers);
+    e->batch = journal_mark(j);
+}
+
+static void batch_end(struct engine *e)
+{
+    struct journal *j = &e->journal;
+
+    if (j->newest == NULL) {
+        return;
+    }
+    if (e->log.append != NULL && !e->log.append(e, buf_bytes(&j->redo), e->log.context)) {
+        journal_rollback(j, e->batch);
+        return;
+    }
+    if (watch_any(&e->watchers)) {
+        journal_each(j, see_change, e);
+    }
+    journal_commit(j);
+}
+
+/* Running one command. */
+
+static bool run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
+                const struct bytes *argv)
+{
+    struct engine *e = s->engine;
+    struct journal_mark mark = journal_mark(&e->journal);
+    struct call c = {
+        .engine = e,
+        .session = s,
+        .command = command,
+        .argc = argc,
+        .argv = argv,
+        .keys = e->data->db[s->db],
+        .db = s->db,
+        .reply = reply,
+        .now_ms = logtime_ms(&e->time),
+    };
+
+    command->run(&c);
+    if (c.failed) {
+        journal_rollback(&e->journal, mark);
+    }
+    return !c.failed;
+}
+
+void engine_run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
+                const struct bytes *argv)
+{
+    run(s, command, reply, argc, argv);
+}
+
+/* Requests of clients. */
+
+/* A request that is refused before it runs. What a transaction cannot queue makes
+ * the whole of it fail. */
+__attribute__((format(printf, 2, 3))) static void refuse(struct session *s, const char *format, ...)
+{
+    struct sink *reply = session_sink(s);
+    BUF_LOCAL(text);
+    char line[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    buf_add(&text, bytes_of(line));
+
+    s->engine->stats.error_replies++;
+    s->multi_failed |= s->in_multi;
+    reply->ops->error(reply, buf_bytes(&text));
+}
+
+static void refuse_unknown(struct session *s, size_t argc, const struct bytes *argv)
+{
+    enum { SHOWN = 128 };
+    BUF_LOCAL(args);
+
+    for (size_t i = 1; i < argc && args.len < SHOWN; i++) {
+        int room = (int)(SHOWN - args.len);
+        int len = argv[i].len < (size_t)room ? (int)argv[i].len : room;
+        buf_addf(&args, "'%.*s' ", len, argv[i].at);
+    }
+    refuse(s, "ERR unknown command '%.*s', with args beginning with: %.*s",
+           argv[0].len < SHOWN ? (int)argv[0].len : SHOWN, argv[0].at, (int)args.len,
+           args.len > 0 ? args.at : "");
+}
+
+static void refuse_unknown_sub(struct session *s, const struct command *container,
+                               struct bytes name)
+{
+    char capitals[32];
+    size_t i;
+
+    for (i = 0; container->name[i] != '\0' && i < sizeof capitals - 1; i++) {
+        capitals[i] = (char)toupper((unsigned char)container->name[i]);
+    }
+    capitals[i] = '\0';
+    refuse(s, "ERR unknown subcommand '%.*s'. Try %s HELP.", name.len < 128 ? (int)name.len : 128,
+           name.at, capitals);
+}
+
+static void refuse_arity(struct session *s, const struct command *container,
+                         const struct command *cmd)
+{
+    refuse(s, "ERR wrong number of arguments for '%s%s%s' command",
+           container != NULL ? container->name : "", container != NULL ? "|" : "", cmd->name);
+}
+
+static bool queue_grows(const struct session *s)
+{
+    for (size_t i = 0; i < s->queue_len; i++) {
+        if (s->queue[i].command->flags & COMMAND_DENYOOM) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Checks what does not depend on the arguments. Returns false, having refused the
+ * request, if it may not run now. */
+static bool may_run(struct session *s, const struct command *cmd)
+{
+    struct engine *e = s->engine;
+
+    if (!s->authenticated && e->settings.requirepass.len > 0 && !(cmd->flags & COMMAND_NO_AUTH)) {
+        refuse(s, "NOAUTH Authentication required.");
+        return false;
+    }
+    if (e->running.is_busy && !(cmd->flags & COMMAND_ALLOW_BUSY)) {
+        refuse(s,
+               "BUSY Redis is busy running a script. You can only call %s KILL or SHUTDOWN "
+               "NOSAVE.",
+               e->running.is_function ? "FUNCTION" : "SCRIPT");
+        return false;
+    }
+    if (engine_out_of_memory(e) &&
+        ((cmd->flags & COMMAND_DENYOOM) || (s->in_multi && !(cmd->flags & COMMAND_NO_AUTH) &&
+                                            (cmd->flags & COMMAND_IMMEDIATE) && queue_grows(s)))) {
+        refuse(s, "OOM command not allowed when used memory > 'maxmemory'.");
+        return false;
+    }
+    if (s->in_multi && (cmd->flags & COMMAND_NO_MULTI)) {
+        refuse(s, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    return true;
+}
+
+static void run_request(struct session *s, const struct command *cmd, size_t argc,
+                        const struct bytes *argv)
+{
+    struct engine *e = s->engine;
+    struct sink *reply = session_sink(s);
+
+    if (s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE)) {
+        session_queue(s, cmd, argc, argv);
+        reply->ops->status(reply, BYTES("QUEUED"));
+        return;
+    }
+    if (e->running.is_script) { /* In the busy door: the journal is the script's. */
+        run(s, cmd, reply, argc, argv);
+        return;
+    }
+    batch_begin(e, !(cmd->flags & COMMAND_DIRECT));
+    run(s, cmd, reply, argc, argv);
+    batch_end(e);
+}
+
+static void note_request(struct session *s, const struct command *container,
+                         const struct command *cmd)
+{
+    s->active_ms = logtime_ms(&s->engine->time);
+    s->last_command = container != NULL ? container : cmd;
+    s->last_subcommand = container != NULL ? cmd->name : NULL;
+}
+
+static void handle_request(struct session *s, size_t argc, const struct bytes *argv)
+{
+    const struct command *container;
+    const struct command *cmd = engine_find_command(s->engine, argc, argv, &container);
+
+    if (cmd == NULL && container != NULL) {
+        refuse_unknown_sub(s, container, argv[1]);
+    } else if (cmd == NULL) {
+        refuse_unknown(s, argc, argv);
+    } else if (!command_arity_fits(cmd, argc)) {
+        refuse_arity(s, container, cmd);
+    } else {
+        note_request(s, container, cmd);
+        if (may_run(s, cmd)) {
+            run_request(s, cmd, argc, argv);
+        }
+    }
+}
+
+void engine_execute(struct session *s, size_t argc, const struct bytes *argv)
+{
+    assert(argc > 0);
+    resp_sink_begin(&s->sink);
+    s->engine->stats.commands++;
+    handle_request(s, argc, argv);
+    if (s->reply_mode == REPLY_SKIP) {
+        s->reply_mode = REPLY_SKIP_NEXT;
+    } else if (s->reply_mode == REPLY_SKIP_NEXT) {
+        s->reply_mode = REPLY_ON;
+    }
+}
+
+/* Calls of scripts. */
+
+static bool fail_call(struct session *s, struct sink *reply, struct bytes text)
+{
+    s->engine->stats.error_replies++;
+    reply->ops->error(reply, text);
+    return false;
+}
+
+bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
+                             const struct bytes *argv)
+{
+    const struct command *container;
+    const struct command *cmd = engine_find_command(s->engine, argc, argv, &container);
+
+    if (cmd == NULL) {
+        return fail_call(s, reply, BYTES("ERR Unknown Redis command called from script"));
+    }
+    if (!command_arity_fits(cmd, argc)) {
+        return fail_call(s, reply,
+                         BYTES("ERR Wrong number of args calling Redis command from script"));
+    }
+    if (cmd->flags & COMMAND_NOSCRIPT) {
+        return fail_call(s, reply, BYTES("ERR This Redis command is not allowed from script"));
+    }
+    if (s->read_only && (cmd->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))) {
+        return fail_call(s, reply,
+                         BYTES("ERR Write commands are not allowed from read-only scripts."));
+    }
+    if ((cmd->flags & COMMAND_DENYOOM) && engine_out_of_memory(s->engine)) {
+        return fail_call(s, reply,
+                         BYTES("OOM command not allowed when used memory > 'maxmemory'."));
+    }
+    s->engine->stats.commands++;
+    return run(s, cmd, reply, argc, argv);
+}
+
+/* Expiry. */
+
+static void expire(struct engine *e, unsigned db, struct bytes key)
+{
+    batch_begin(e, false);
+    journal_make(&e->journal, change_unbind(db, key));
+    batch_end(e);
+    e->stats.expired_keys++;
+}
+
+void engine_expire_now(struct engine *e, unsigned db, struct bytes key)
+{
+    const struct value *v = keyspace_find_any(e->data->db[db], key);
+
+    if (v == NULL || e->running.is_script || e->journal.newest != NULL ||
+        keyspace_find(e->data->db[db], key, logtime_ms(&e->time)) != NULL) {
+        return;
+    }
+    expire(e, db, key);
+}
+
+bool engine_expire(struct engine *e, int64_t budget_us)
+{
+    enum { PACE = 32 }; /* Keys between two looks at the clock. */
+    int64_t end_us = clock_monotonic_us() + budget_us;
+    int64_t now_ms = logtime_ms(&e->time);
+    const struct value *v;
+
+    assert(!e->running.is_script);
+    for (unsigned db = 0; e->settings.active_expire && db < e->data->count; db++) {
+        unsigned done = 0;
+        while ((v = keyspace_first_expired(e->data->db[db], now_ms)) != NULL) {
+            expire(e, db, value_key(v));
+            if (++done % PACE == 0 && clock_monotonic_us() >= end_us) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void engine_kill(struct engine *e, struct session *victim, const struct session *self)
+{
+    (void)e;
+    if (victim == self || victim->close == NULL) {
+        victim->closing = true;
+    } else {
+        victim->close(victim);
+    }
+}

@@ -1,0 +1,125 @@
+/* The engine: runs requests against the data, one at a time.
+ *
+ * It knows neither sockets nor Lua. The layers above set the hooks below. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "engine/logtime.h"
+#include "engine/session.h"
+#include "engine/watch.h"
+#include "store/journal.h"
+
+struct registry;
+struct runtime;
+
+struct engine_settings {
+    size_t maxmemory;          /* Bytes; 0 is no limit. */
+    struct buf requirepass;    /* Empty: none is required. */
+    size_t proto_max_bulk_len; /* The longest string that commands may make. */
+    bool active_expire;        /* Off in tests only. */
+};
+
+struct engine_stats {
+    int64_t started_ms;
+    uint64_t connections;
+    uint64_t rejected_connections;
+    uint64_t commands;
+    uint64_t net_input_bytes, net_output_bytes;
+    uint64_t expired_keys;
+    uint64_t keyspace_hits, keyspace_misses;
+    uint64_t error_replies;
+    uint64_t scripts, script_rollbacks, script_kills;
+    size_t peak_sessions;
+};
+
+/* A script that runs, as far as others need to know. */
+struct running {
+    bool is_script;
+    bool is_busy; /* For longer than busy-reply-threshold: others get -BUSY. */
+    bool is_function;
+};
+
+/* What happens to a batch of changes before it is final. When it is set, every
+ * batch is recorded. */
+struct engine_log {
+    /* Is given the batch, ready to be made elsewhere. Returns false to have it
+     * undone: the reply then speaks of what did not happen. */
+    bool (*append)(struct engine *e, struct bytes redo, void *context);
+    void *context;
+};
+
+/* The busy door: serves the sockets from within a script that runs for long. Set by
+ * the net layer, called by the script layer. */
+struct door {
+    void (*serve)(void *context);
+    void *context;
+};
+
+struct engine {
+    struct dataset *data;
+    struct journal journal;
+    struct journal_mark batch; /* Where the current batch began. */
+    struct registry *commands;
+    struct engine_settings settings;
+    struct engine_stats stats;
+    struct random random;
+    struct logtime time;
+    struct watchers watchers;
+    struct engine_log log;
+
+    struct session *sessions;
+    size_t session_count;
+    uint64_t next_session_id;
+    struct session *unsent; /* Those with something in `out` to be sent this turn. */
+
+    struct running running;
+    struct runtime *script; /* The script layer's. */
+
+    struct door door;
+    bool stop;    /* SHUTDOWN: the loop ends after this turn. */
+    void *server; /* The server layer's, for its own commands. */
+};
+
+/* Creates an engine over an empty dataset. `families`: see registry_new(). */
+struct engine *engine_new(const struct command *const *families, unsigned databases);
+
+/* Frees it. All sessions must be gone. */
+void engine_free(struct engine *e);
+
+/* Reads the clock: to be called when a turn of the loop begins. */
+void engine_tick(struct engine *e);
+
+/* Runs one request of a session and writes the reply to it. */
+void engine_execute(struct session *s, size_t argc, const struct bytes *argv);
+
+/* Runs one command of a script. Returns false if it failed; the reply is then an
+ * error. Nothing is left of a call that failed. */
+bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
+                             const struct bytes *argv);
+
+/* Runs one command with nothing checked that dispatch checks. Used by EXEC. */
+void engine_run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
+                const struct bytes *argv);
+
+/* Finds the command of a request, a subcommand if it names one; *container is then
+ * the command that it belongs to, and NULL otherwise. Returns NULL if there is no
+ * such command, or *container has no such subcommand. */
+const struct command *engine_find_command(const struct engine *e, size_t argc,
+                                          const struct bytes *argv,
+                                          const struct command **container);
+
+/* Returns whether memory is over the limit. */
+bool engine_out_of_memory(const struct engine *e);
+
+/* Removes a key that has expired, though nobody asked for it. */
+void engine_expire_now(struct engine *e, unsigned db, struct bytes key);
+
+/* Removes keys that have expired, for at most `budget_us`. Returns whether there
+ * may be more. */
+bool engine_expire(struct engine *e, int64_t budget_us);
+
+/* Ends a session's connection, at once or, if it is the caller's own, after its
+ * reply. */
+void engine_kill(struct engine *e, struct session *victim, const struct session *self);
+
+#endif

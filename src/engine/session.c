@@ -1,0 +1,209 @@
+#include "engine/session.h"
+
+#include "base/mem.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <inttypes.h>
+
+void session_init(struct session *s, struct engine *e)
+{
+    *s = (struct session){.engine = e, .fd = -1};
+    resp_sink_init(&s->sink, &s->out, RESP2);
+}
+
+void session_clear(struct session *s)
+{
+    session_drop_queue(s);
+    watch_drop_all(&s->engine->watchers, s);
+    buf_clear(&s->out);
+    buf_clear(&s->name);
+    buf_clear(&s->lib_name);
+    buf_clear(&s->lib_version);
+}
+
+struct session *session_new(struct engine *e)
+{
+    struct session *s = mem_alloc(sizeof *s);
+
+    session_init(s, e);
+    s->id = ++e->next_session_id;
+    s->authenticated = e->settings.requirepass.len == 0;
+    s->created_ms = logtime_ms(&e->time);
+    s->active_ms = s->created_ms;
+    s->next = e->sessions;
+    if (s->next != NULL) {
+        s->next->previous = s;
+    }
+    e->sessions = s;
+    e->session_count++;
+    e->stats.connections++;
+    if (e->session_count > e->stats.peak_sessions) {
+        e->stats.peak_sessions = e->session_count;
+    }
+    return s;
+}
+
+static void forget_unsent(struct session *s)
+{
+    struct session **link = &s->engine->unsent;
+
+    if (!s->unsent) {
+        return;
+    }
+    while (*link != s) {
+        link = &(*link)->next_unsent;
+    }
+    *link = s->next_unsent;
+    s->unsent = false;
+}
+
+void session_free(struct session *s)
+{
+    struct engine *e = s->engine;
+
+    forget_unsent(s);
+    if (s->previous != NULL) {
+        s->previous->next = s->next;
+    } else {
+        e->sessions = s->next;
+    }
+    if (s->next != NULL) {
+        s->next->previous = s->previous;
+    }
+    e->session_count--;
+    session_clear(s);
+    mem_free(s);
+}
+
+struct sink *session_sink(struct session *s)
+{
+    return s->reply_mode == REPLY_ON ? &s->sink.sink : &sink_nowhere;
+}
+
+void session_wrote(struct session *s)
+{
+    if (!s->unsent) {
+        s->unsent = true;
+        s->next_unsent = s->engine->unsent;
+        s->engine->unsent = s;
+    }
+}
+
+void session_set_resp(struct session *s, enum resp_version version)
+{
+    s->sink.sink.version = version;
+}
+
+void session_reset(struct session *s)
+{
+    session_drop_queue(s);
+    watch_drop_all(&s->engine->watchers, s);
+    buf_clear(&s->name);
+    session_set_resp(s, RESP2);
+    s->db = 0;
+    s->authenticated = s->engine->settings.requirepass.len == 0;
+    s->reply_mode = REPLY_ON;
+    s->no_evict = false;
+    s->no_touch = false;
+}
+
+static void add_flags(const struct session *s, struct buf *out)
+{
+    size_t before = out->len;
+
+    if (s->in_multi) {
+        buf_add_byte(out, 'x');
+    }
+    if (s->watch_failed) {
+        buf_add_byte(out, 'd');
+    }
+    if (s->closing) {
+        buf_add_byte(out, 'c');
+    }
+    if (s->no_evict) {
+        buf_add_byte(out, 'e');
+    }
+    if (s->no_touch) {
+        buf_add_byte(out, 'T');
+    }
+    if (out->len == before) {
+        buf_add_byte(out, 'N');
+    }
+}
+
+static void add_last_command(const struct session *s, struct buf *out)
+{
+    if (s->last_command == NULL) {
+        buf_addf(out, "NULL");
+    } else if (s->last_subcommand == NULL) {
+        buf_addf(out, "%s", s->last_command->name);
+    } else {
+        buf_addf(out, "%s|%s", s->last_command->name, s->last_subcommand);
+    }
+}
+
+void session_describe(const struct session *s, struct buf *out)
+{
+    int64_t now_ms = logtime_ms(&s->engine->time);
+    size_t memory = mem_size(s) + s->out.cap + s->input_bytes + s->input_free + s->queue_bytes;
+
+    buf_addf(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=", s->id, s->address,
+             s->local_address, s->fd);
+    buf_add(out, buf_bytes(&s->name));
+    buf_addf(out, " age=%" PRId64 " idle=%" PRId64 " flags=", (now_ms - s->created_ms) / 1000,
+             (now_ms - s->active_ms) / 1000);
+    add_flags(s, out);
+    buf_addf(out, " db=%u sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0", s->db,
+             s->in_multi ? (int)s->queue_len : -1, s->input_bytes, s->input_free);
+    buf_addf(out, " multi-mem=%zu rbs=%zu rbp=%zu obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=",
+             s->queue_bytes, s->out.cap, s->out.cap, s->out.len, memory,
+             s->out.len > 0 ? "rw" : "r");
+    add_last_command(s, out);
+    buf_addf(out, " user=default redir=-1 resp=%d lib-name=", s->sink.sink.version);
+    buf_add(out, buf_bytes(&s->lib_name));
+    buf_addf(out, " lib-ver=");
+    buf_add(out, buf_bytes(&s->lib_version));
+}
+
+void session_queue(struct session *s, const struct command *command, size_t argc,
+                   const struct bytes *argv)
+{
+    size_t size = argc * sizeof *argv;
+    struct queued *q;
+    char *at;
+
+    for (size_t i = 0; i < argc; i++) {
+        size += argv[i].len;
+    }
+    if ((s->queue_len & (s->queue_len - 1)) == 0) { /* Full at each power of two. */
+        size_t cap = s->queue_len == 0 ? 1 : 2 * s->queue_len;
+        s->queue = mem_realloc(s->queue, cap * sizeof *s->queue);
+    }
+    q = &s->queue[s->queue_len++];
+    *q = (struct queued){.command = command, .argc = argc, .argv = mem_alloc(size)};
+    at = (char *)(q->argv + argc);
+    for (size_t i = 0; i < argc; i++) {
+        q->argv[i] = (struct bytes){at, argv[i].len};
+        if (argv[i].len > 0) {
+            memcpy(at, argv[i].at, argv[i].len);
+        }
+        at += argv[i].len;
+    }
+    s->queue_bytes += size;
+}
+
+void session_drop_queue(struct session *s)
+{
+    for (size_t i = 0; i < s->queue_len; i++) {
+        mem_free(s->queue[i].argv);
+    }
+    mem_free(s->queue);
+    s->queue = NULL;
+    s->queue_len = 0;
+    s->queue_bytes = 0;
+    s->in_multi = false;
+    s->multi_failed = false;
+}

@@ -1,0 +1,102 @@
+/* A session: what the server remembers of one client between its requests. It
+ * knows nothing of sockets; the connection that has one reads `out`, and is told
+ * by `close` when the session is to end. */
+#ifndef ENGINE_SESSION_H
+#define ENGINE_SESSION_H
+
+#include "base/buf.h"
+#include "engine/sink.h"
+
+struct command;
+struct engine;
+struct watch;
+
+enum reply_mode {
+    REPLY_ON,
+    REPLY_OFF,
+    REPLY_SKIP, /* Not this request: CLIENT REPLY SKIP itself. */
+    REPLY_SKIP_NEXT,
+};
+
+/* A request that waits for EXEC. */
+struct queued {
+    const struct command *command;
+    size_t argc;
+    struct bytes *argv; /* Views of memory behind the array. */
+};
+
+struct session {
+    struct engine *engine;
+    struct session *next; /* In engine->sessions. */
+    struct session *previous;
+    uint64_t id; /* Never used again. */
+
+    unsigned db;
+    bool authenticated;
+    bool closing; /* No more requests; ends when `out` has been sent. */
+    bool no_evict;
+    bool no_touch;
+    bool in_script; /* The session that a script's calls run in: no client. */
+    bool read_only; /* Of such: writing commands are refused. */
+
+    /* Replies. */
+    struct resp_sink sink;
+    struct buf out;
+    enum reply_mode reply_mode;
+    bool unsent; /* In engine->unsent. */
+    struct session *next_unsent;
+
+    /* MULTI. */
+    bool in_multi;
+    bool multi_failed; /* A request could not be queued: EXEC will refuse. */
+    bool watch_failed; /* A watched key has changed: EXEC will not run. */
+    struct queued *queue;
+    size_t queue_len;
+    size_t queue_bytes;
+    struct watch *watches;
+
+    /* What CLIENT LIST tells. */
+    struct buf name, lib_name, lib_version;
+    char address[64], local_address[64];
+    int fd;
+    int64_t created_ms;
+    int64_t active_ms;
+    const struct command *last_command;
+    const char *last_subcommand;    /* NULL if it had none. */
+    size_t input_bytes, input_free; /* Of the connection's input buffer. */
+
+    void *connection;                 /* The owner's. */
+    void (*close)(struct session *s); /* Ends the connection; the session may go at once. */
+};
+
+/* Makes a session and enters it with the engine. */
+struct session *session_new(struct engine *e);
+
+/* Leaves the engine and frees the session. */
+void session_free(struct session *s);
+
+/* Initialize and clear a session that is no client's and is not entered. */
+void session_init(struct session *s, struct engine *e);
+void session_clear(struct session *s);
+
+/* Returns where this session's replies go now: its own sink, or nowhere. */
+struct sink *session_sink(struct session *s);
+
+/* Tells the engine that there is something to send. */
+void session_wrote(struct session *s);
+
+/* Puts everything but the connection back to how it was at first. */
+void session_reset(struct session *s);
+
+/* Sets the protocol version. */
+void session_set_resp(struct session *s, enum resp_version version);
+
+/* Appends the line of CLIENT LIST, without a line feed. */
+void session_describe(const struct session *s, struct buf *out);
+
+/* MULTI: queues a request, a copy of which is kept; forgets all. */
+void session_queue(struct session *s, const struct command *command, size_t argc,
+                   const struct bytes *argv);
+void session_drop_queue(struct session *s);
+
+#endif
