@@ -1,0 +1,400 @@
+#include "net/conn.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READ_MIN = 16 * 1024, /* Room for a read into a connection's own buffer. */
+    KEPT_MAX = 32 * 1024, /* A buffer of more is given back when it is empty. */
+};
+
+struct conn {
+    uv_poll_t poll;
+    int fd;
+    struct conn_set *set;
+    struct conn *next;
+    struct conn *previous;
+    struct session *session; /* NULL once the connection is closing. */
+    struct resp_reader reader;
+    struct buf in;              /* The start of a request that has not arrived whole. */
+    size_t need;                /* How many bytes it lacks at least. */
+    size_t sent;                /* Of session->out. */
+    int64_t over_soft_since_ms; /* The output limit; 0: it is below. */
+    bool executing;
+    bool wants_write;
+};
+
+struct conn *conn_next(const struct conn *c)
+{
+    return c->next;
+}
+
+int conn_fd(const struct conn *c)
+{
+    return c->fd;
+}
+
+bool conn_executing(const struct conn *c)
+{
+    return c->executing;
+}
+
+bool conn_wants_write(const struct conn *c)
+{
+    return c->wants_write;
+}
+
+/* A handle's memory is libuv's until this is called; nowhere else frees it. */
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+
+    close(c->fd);
+    resp_reader_clear(&c->reader);
+    buf_clear(&c->in);
+    mem_free(c);
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->session == NULL) {
+        return;
+    }
+    if (c->executing) { /* Its request is at work on the session: it ends behind that. */
+        c->session->closing = true;
+        return;
+    }
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        c->set->first = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->previous = c->previous;
+    }
+    c->set->count--;
+    session_free(c->session);
+    c->session = NULL;
+    uv_poll_stop(&c->poll);
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+}
+
+static void close_session(struct session *s)
+{
+    conn_close(s->connection);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct conn *c = poll->data;
+
+    if (status < 0) {
+        conn_close(c);
+        return;
+    }
+    if (events & UV_WRITABLE) {
+        conn_flush(c);
+    }
+    if ((events & UV_READABLE) && c->session != NULL) {
+        conn_read(c);
+    }
+}
+
+static void poll_for(struct conn *c, bool wants_write)
+{
+    c->wants_write = wants_write;
+    uv_poll_start(&c->poll, UV_READABLE | (wants_write ? UV_WRITABLE : 0), on_ready);
+}
+
+void conn_open(struct conn_set *set, int fd, const char *address, const char *local_address)
+{
+    struct conn *c = mem_zalloc(sizeof *c);
+
+    if (uv_poll_init(set->loop, &c->poll, fd) != 0) {
+        close(fd);
+        mem_free(c);
+        return;
+    }
+    c->poll.data = c;
+    c->fd = fd;
+    c->set = set;
+    c->next = set->first;
+    if (c->next != NULL) {
+        c->next->previous = c;
+    }
+    set->first = c;
+    set->count++;
+
+    c->session = session_new(set->engine);
+    c->session->connection = c;
+    c->session->close = close_session;
+    c->session->fd = fd;
+    bytes_to_string(bytes_of(address), c->session->address, sizeof c->session->address);
+    bytes_to_string(bytes_of(local_address), c->session->local_address,
+                    sizeof c->session->local_address);
+    poll_for(c, false);
+}
+
+/* Sending. */
+
+static void sent_all(struct conn *c)
+{
+    struct buf *out = &c->session->out;
+
+    c->sent = 0;
+    out->len = 0;
+    if (out->cap > KEPT_MAX) {
+        buf_clear(out);
+    }
+    if (c->wants_write) {
+        poll_for(c, false);
+    }
+    if (c->session->closing) {
+        conn_close(c);
+    }
+}
+
+void conn_flush(struct conn *c)
+{
+    struct buf *out = &c->session->out;
+
+    while (c->sent < out->len) {
+        ssize_t put = send(c->fd, out->at + c->sent, out->len - c->sent, MSG_NOSIGNAL);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            if (!c->wants_write) {
+                poll_for(c, true);
+            }
+            return;
+        }
+        if (put < 0) {
+            conn_close(c);
+            return;
+        }
+        c->sent += (size_t)put;
+        c->set->engine->stats.net_output_bytes += (size_t)put;
+    }
+    sent_all(c);
+}
+
+void conn_set_flush(struct conn_set *set)
+{
+    struct engine *e = set->engine;
+    struct session *s;
+
+    while ((s = e->unsent) != NULL) {
+        e->unsent = s->next_unsent;
+        s->unsent = false;
+        conn_flush(s->connection);
+    }
+    set->ticked = false;
+}
+
+/* Receiving. */
+
+static void fail_protocol(struct conn *c, const char *error)
+{
+    struct session *s = c->session;
+
+    log_write(LOG_VERBOSE, "%s: %s", s->address, error);
+    resp_sink_begin(&s->sink);
+    resp_write_error(&s->out, bytes_of(error));
+    s->closing = true;
+}
+
+/* Requests as browsers send them, to a port that is not theirs: somebody tries to
+ * have them execute the lines that follow. */
+static bool is_http(const struct resp_request *r)
+{
+    return bytes_is(r->argv[0], "post") || bytes_is(r->argv[0], "host:");
+}
+
+static void execute(struct conn *c, const struct resp_request *r)
+{
+    if (is_http(r)) {
+        log_write(LOG_WARNING,
+                  "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or "
+                  "Host: commands to the server. Connection from %s aborted.",
+                  c->session->address);
+        c->session->closing = true;
+        return;
+    }
+    c->executing = true;
+    engine_execute(c->session, r->argc, r->argv);
+    c->executing = false;
+}
+
+/* Executes the whole requests at the start of `in`. Returns how many bytes they
+ * took. */
+static size_t execute_all(struct conn *c, struct bytes in)
+{
+    struct session *s = c->session;
+    struct resp_request request;
+    char error[160];
+    size_t used = 0;
+
+    c->need = 0;
+    while (used < in.len && !s->closing) {
+        struct bytes rest = {in.at + used, in.len - used};
+        const struct resp_limits *limits =
+            s->authenticated ? &resp_limits_default : &resp_limits_unauthenticated;
+
+        switch (resp_read(&c->reader, limits, rest, &request)) {
+        case RESP_REQUEST:
+            execute(c, &request);
+            used += request.used;
+            break;
+        case RESP_NOTHING:
+            used += request.used;
+            break;
+        case RESP_MORE:
+            c->need = request.need;
+            return used;
+        case RESP_ERROR:
+            snprintf(error, sizeof error, "ERR %s", request.error);
+            fail_protocol(c, error);
+            break;
+        }
+    }
+    return s->closing ? in.len : used;
+}
+
+/* What came is the start of a request: it is kept until the rest comes. */
+static void keep_rest(struct conn *c, struct bytes rest)
+{
+    buf_add(&c->in, rest);
+    c->session->input_bytes = c->in.len;
+    c->session->input_free = c->in.cap - c->in.len;
+    if (c->in.len > c->set->settings->query_limit) {
+        log_write(LOG_WARNING, "Closing client %s that reached max query buffer length.",
+                  c->session->address);
+        conn_close(c);
+    }
+}
+
+static void received_shared(struct conn *c, size_t len)
+{
+    struct conn_set *set = c->set;
+    size_t used;
+
+    set->shared_taken = true;
+    used = execute_all(c, (struct bytes){set->shared, len});
+    set->shared_taken = false;
+    if (used < len) {
+        keep_rest(c, (struct bytes){set->shared + used, len - used});
+    }
+}
+
+static void received_own(struct conn *c, size_t len)
+{
+    size_t used;
+
+    c->in.len += len;
+    used = execute_all(c, buf_bytes(&c->in));
+    buf_drop_front(&c->in, used);
+    if (c->in.len == 0 && (c->in.cap > KEPT_MAX || !c->set->shared_taken)) {
+        buf_clear(&c->in);
+    }
+    keep_rest(c, (struct bytes){0});
+}
+
+/* Receives into `at`. Returns the number of bytes, or 0 if there is nothing to do
+ * now; the connection may then be gone. */
+static size_t receive(struct conn *c, char *at, size_t room)
+{
+    ssize_t got = recv(c->fd, at, room, 0);
+
+    if (got > 0) {
+        c->set->engine->stats.net_input_bytes += (size_t)got;
+        return (size_t)got;
+    }
+    if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        conn_close(c);
+    }
+    return 0;
+}
+
+/* Room for what the current request lacks, but never much more than has already
+ * come: a header must not make us reserve what it merely announces. */
+static size_t room_for(const struct conn *c)
+{
+    size_t most = c->in.len > READ_MIN ? c->in.len : READ_MIN;
+
+    return c->need > READ_MIN && c->need < most ? c->need : most;
+}
+
+void conn_read(struct conn *c)
+{
+    struct conn_set *set = c->set;
+    size_t room, got;
+
+    if (!set->ticked) {
+        engine_tick(set->engine);
+        set->ticked = true;
+    }
+    if (c->session->closing) { /* Nothing more is asked of it; only its end matters. */
+        receive(c, (char[1024]){0}, 1024);
+        return;
+    }
+    if (c->in.len == 0 && !set->shared_taken) {
+        got = receive(c, set->shared, set->shared_size);
+        if (got > 0) {
+            received_shared(c, got);
+        }
+    } else {
+        room = room_for(c);
+        got = receive(c, buf_reserve(&c->in, room), room);
+        if (got > 0) {
+            received_own(c, got);
+        }
+    }
+    if (c->session != NULL && (c->session->out.len > 0 || c->session->closing)) {
+        session_wrote(c->session);
+    }
+}
+
+/* Limits. */
+
+static bool is_over_output(struct conn *c, int64_t now_ms)
+{
+    const struct net_settings *settings = c->set->settings;
+    size_t unsent = c->session->out.len - c->sent;
+
+    if (settings->output_hard > 0 && unsent > settings->output_hard) {
+        return true;
+    }
+    if (settings->output_soft == 0 || unsent <= settings->output_soft) {
+        c->over_soft_since_ms = 0;
+        return false;
+    }
+    if (c->over_soft_since_ms == 0) {
+        c->over_soft_since_ms = now_ms;
+    }
+    return now_ms - c->over_soft_since_ms > settings->output_soft_s * INT64_C(1000);
+}
+
+void conn_set_prune(struct conn_set *set)
+{
+    int64_t now_ms = logtime_ms(&set->engine->time);
+    int64_t idle_ms = set->settings->timeout_s * INT64_C(1000);
+    struct conn *next;
+
+    for (struct conn *c = set->first; c != NULL; c = next) {
+        next = c->next;
+        if (idle_ms > 0 && now_ms - c->session->active_ms > idle_ms) {
+            log_write(LOG_VERBOSE, "Closing idle client %s", c->session->address);
+            conn_close(c);
+        } else if (is_over_output(c, now_ms)) {
+            log_write(LOG_WARNING, "Client %s closed for overcoming of output buffer limits.",
+                      c->session->address);
+            conn_close(c);
+        }
+    }
+}

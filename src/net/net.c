@@ -1,0 +1,186 @@
+#include "net/net.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/listener.h"
+
+#include <poll.h>
+
+enum {
+    SHARED_SIZE = 256 * 1024,
+    CRON_MS = 100,
+    EXPIRE_BUDGET_US = 20 * 1000, /* Of each CRON_MS. */
+    LISTENERS_MAX = 17,
+};
+
+struct net {
+    struct conn_set conns;
+    struct net_settings *settings;
+    struct listener *listener[LISTENERS_MAX];
+    size_t listeners;
+    uv_prepare_t prepare; /* Sends what timers wrote, before the loop sleeps. */
+    uv_check_t check;     /* Sends what requests wrote, when all have run. */
+    uv_timer_t cron;
+};
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    struct net *n = handle->data;
+
+    conn_set_flush(&n->conns);
+    if (n->conns.engine->stop) {
+        net_close(n);
+    }
+}
+
+static void on_check(uv_check_t *handle)
+{
+    struct net *n = handle->data;
+
+    conn_set_flush(&n->conns);
+}
+
+static void on_cron(uv_timer_t *handle)
+{
+    struct net *n = handle->data;
+
+    engine_tick(n->conns.engine);
+    engine_expire(n->conns.engine, EXPIRE_BUDGET_US);
+    conn_set_prune(&n->conns);
+}
+
+/* The busy door. The script whose turn it is holds the loop, so the sockets are
+ * asked directly. What is read here the loop will not miss, because it is the same
+ * connections that read it. */
+static void serve_door(void *context)
+{
+    struct net *n = context;
+    size_t count = 0;
+    struct pollfd *fds = mem_alloc((n->conns.count + n->listeners) * sizeof *fds);
+    struct conn **conns = mem_alloc((n->conns.count + 1) * sizeof *conns);
+    bool ticked = n->conns.ticked;
+
+    n->conns.ticked = true; /* A script sees one time. */
+    for (struct conn *c = n->conns.first; c != NULL; c = conn_next(c)) {
+        if (!conn_executing(c)) {
+            fds[count] = (struct pollfd){
+                .fd = conn_fd(c), .events = (short)(POLLIN | (conn_wants_write(c) ? POLLOUT : 0))};
+            conns[count++] = c;
+        }
+    }
+    for (size_t i = 0; i < n->listeners; i++) {
+        fds[count + i] = (struct pollfd){.fd = listener_fd(n->listener[i]), .events = POLLIN};
+    }
+    if (poll(fds, count + n->listeners, 0) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            if (fds[i].revents & POLLOUT) {
+                conn_flush(conns[i]);
+            } else if (fds[i].revents != 0) {
+                conn_read(conns[i]);
+            }
+        }
+        for (size_t i = 0; i < n->listeners; i++) {
+            if (fds[count + i].revents != 0) {
+                listener_accept(n->listener[i]);
+            }
+        }
+        conn_set_flush(&n->conns);
+    }
+    n->conns.ticked = ticked;
+    mem_free(conns);
+    mem_free(fds);
+}
+
+struct net *net_new(uv_loop_t *loop, struct engine *e, struct net_settings *settings)
+{
+    struct net *n = mem_zalloc(sizeof *n);
+
+    n->settings = settings;
+    n->conns = (struct conn_set){.loop = loop,
+                                 .engine = e,
+                                 .settings = settings,
+                                 .shared = mem_alloc(SHARED_SIZE),
+                                 .shared_size = SHARED_SIZE};
+    e->door = (struct door){serve_door, n};
+    n->prepare.data = n;
+    n->check.data = n;
+    n->cron.data = n;
+    uv_prepare_init(loop, &n->prepare);
+    uv_check_init(loop, &n->check);
+    uv_timer_init(loop, &n->cron);
+    uv_prepare_start(&n->prepare, on_prepare);
+    uv_check_start(&n->check, on_check);
+    uv_timer_start(&n->cron, on_cron, CRON_MS, CRON_MS);
+    return n;
+}
+
+static int listen_tcp(struct net *n)
+{
+    struct bytes rest = buf_bytes(&n->settings->bind);
+    int opened = 0;
+
+    while (rest.len > 0 && n->listeners < LISTENERS_MAX) {
+        const char *space = memchr(rest.at, ' ', rest.len);
+        size_t len = space != NULL ? (size_t)(space - rest.at) : rest.len;
+        struct bytes address = {rest.at, len};
+        bool optional = len > 0 && address.at[0] == '-';
+        int err;
+
+        rest.at += len + (space != NULL);
+        rest.len -= len + (space != NULL);
+        if (len == 0) {
+            continue;
+        }
+        if (optional) {
+            address = (struct bytes){address.at + 1, len - 1};
+        }
+        err = listener_open_tcp(&n->conns, address, n->settings->port, &n->listener[n->listeners]);
+        if (err == 0) {
+            n->listeners++;
+            opened++;
+        } else if (!optional) {
+            return err;
+        }
+    }
+    return opened > 0 ? 0 : -UV_EADDRNOTAVAIL;
+}
+
+int net_listen(struct net *n)
+{
+    int err = 0;
+
+    if (n->settings->port != 0) {
+        err = listen_tcp(n);
+    }
+    if (err == 0 && n->settings->unix_socket.len > 0) {
+        err = listener_open_unix(&n->conns, buf_bytes(&n->settings->unix_socket),
+                                 n->settings->unix_socket_mode, &n->listener[n->listeners]);
+        n->listeners += err == 0;
+    }
+    return err;
+}
+
+void net_close(struct net *n)
+{
+    for (size_t i = 0; i < n->listeners; i++) {
+        listener_close(n->listener[i]);
+    }
+    n->listeners = 0;
+    while (n->conns.first != NULL) {
+        conn_close(n->conns.first);
+    }
+    if (!uv_is_closing((uv_handle_t *)&n->cron)) {
+        uv_close((uv_handle_t *)&n->prepare, NULL);
+        uv_close((uv_handle_t *)&n->check, NULL);
+        uv_close((uv_handle_t *)&n->cron, NULL);
+    }
+}
+
+void net_free(struct net *n)
+{
+    if (n != NULL) {
+        mem_free(n->conns.shared);
+        mem_free(n);
+    }
+}
