@@ -1,0 +1,314 @@
+#include "script/api.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sha1.h"
+#include "engine/version.h"
+#include "script/error.h"
+#include "script/sink.h"
+
+#include <lauxlib.h>
+
+/* Arguments of redis.call. */
+
+static void grow_args(struct runtime *r, size_t count)
+{
+    while (r->args_cap < count) {
+        r->args_cap *= 2;
+    }
+    r->argv = mem_realloc(r->argv, r->args_cap * sizeof *r->argv);
+    r->text = mem_realloc(r->text, r->args_cap * sizeof *r->text);
+}
+
+/* An integer as such, anything else with the digits that tell it apart. */
+static size_t format_number(char *out, double number)
+{
+    if (number > -9e15 && number < 9e15 && number == (double)(int64_t)number) {
+        return number_format_int(out, (int64_t)number);
+    }
+    return (size_t)snprintf(out, NUMBER_DOUBLE_MAX, "%.17g", number);
+}
+
+/* Views the arguments on the stack. Returns false if one is no string or number. */
+static bool view_args(struct runtime *r, lua_State *lua, size_t count)
+{
+    if (count > r->args_cap) {
+        r->in_call = 1; /* The allocator must not be left. */
+        grow_args(r, count);
+        r->in_call = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct bytes *arg = &r->argv[i];
+
+        switch (lua_type(lua, (int)i + 1)) {
+        case LUA_TSTRING:
+            arg->at = lua_tolstring(lua, (int)i + 1, &arg->len);
+            break;
+        case LUA_TNUMBER:
+            arg->at = r->text[i];
+            arg->len = format_number(r->text[i], lua_tonumber(lua, (int)i + 1));
+            break;
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
+/* redis.call and redis.pcall */
+
+static int fail(lua_State *lua, bool raises, const char *text)
+{
+    error_push(lua, bytes_of(text));
+    return raises ? lua_error(lua) : 1;
+}
+
+/* Runs the command whose arguments have been viewed. Its reply is left on the
+ * stack. Between the two lines that set in_call the script cannot be left. */
+static bool run(struct runtime *r, lua_State *lua, size_t count)
+{
+    bool ok;
+
+    lua_sink_begin(&r->sink, lua);
+    r->in_call = 1;
+    ok = engine_call_from_script(&r->session, &r->sink.sink, count, r->argv);
+    r->in_call = 0;
+    runtime_poll(r);
+    return ok;
+}
+
+static int call(lua_State *lua, bool raises)
+{
+    struct runtime *r = runtime_of(lua);
+    size_t count = (size_t)lua_gettop(lua);
+    struct bytes text;
+
+    if (count == 0) {
+        return fail(lua, raises,
+                    "ERR Please specify at least one argument for this redis lib call");
+    }
+    if (!view_args(r, lua, count)) {
+        return fail(lua, raises, "ERR Lua redis lib command arguments must be strings or integers");
+    }
+    luaL_checkstack(lua, 4 * LUA_SINK_DEPTH, "too many nested values");
+    if (run(r, lua, count) || !raises) {
+        return 1;
+    }
+    lua_getfield(lua, -1, "err");
+    text.at = lua_tolstring(lua, -1, &text.len);
+    error_push(lua, text);
+    return lua_error(lua);
+}
+
+static int api_call(lua_State *lua)
+{
+    return call(lua, true);
+}
+
+/* Gives the error as a table: raising it would cost several times as much. */
+static int api_pcall(lua_State *lua)
+{
+    return call(lua, false);
+}
+
+/* Replies */
+
+static int one_field(lua_State *lua, const char *name)
+{
+    if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING) {
+        error_push(lua, BYTES("ERR wrong number or type of arguments"));
+        return 1;
+    }
+    lua_createtable(lua, 0, 1);
+    lua_pushvalue(lua, 1);
+    lua_setfield(lua, -2, name);
+    return 1;
+}
+
+/* A text of one word gets a code before it; a dash that begins it is dropped. */
+static int api_error_reply(lua_State *lua)
+{
+    struct bytes text;
+
+    if (lua_gettop(lua) == 1 && lua_type(lua, 1) == LUA_TSTRING) {
+        text.at = lua_tolstring(lua, 1, &text.len);
+        if (text.len > 0 && text.at[0] == '-') {
+            text = (struct bytes){text.at + 1, text.len - 1};
+        }
+        if (text.len == 0 || memchr(text.at, ' ', text.len) == NULL) {
+            lua_pushliteral(lua, "ERR ");
+            lua_pushlstring(lua, text.at, text.len);
+            lua_concat(lua, 2);
+        } else {
+            lua_pushlstring(lua, text.at, text.len);
+        }
+        lua_replace(lua, 1);
+    }
+    return one_field(lua, "err");
+}
+
+static int api_status_reply(lua_State *lua)
+{
+    return one_field(lua, "ok");
+}
+
+/* Others */
+
+static int api_sha1hex(lua_State *lua)
+{
+    struct runtime *r = runtime_of(lua);
+    char hex[SHA1_HEX + 1];
+    struct bytes text;
+
+    if (lua_gettop(lua) != 1) {
+        return error_raise(lua, "wrong number of arguments");
+    }
+    text.at = luaL_checklstring(lua, 1, &text.len);
+    r->in_call = 1;
+    sha1_hex(text, hex);
+    r->in_call = 0;
+    runtime_poll(r);
+    lua_pushlstring(lua, hex, SHA1_HEX);
+    return 1;
+}
+
+/* Joins the texts that are to be logged, from index 2 on, with spaces. */
+static struct bytes join_texts(lua_State *lua)
+{
+    struct bytes text;
+    luaL_Buffer joined;
+    int count = lua_gettop(lua);
+
+    luaL_buffinit(lua, &joined);
+    for (int i = 2; i <= count; i++) {
+        if (!lua_isstring(lua, i)) {
+            continue;
+        }
+        if (i > 2) {
+            luaL_addchar(&joined, ' ');
+        }
+        lua_pushvalue(lua, i);
+        luaL_addvalue(&joined);
+    }
+    luaL_pushresult(&joined);
+    text.at = lua_tolstring(lua, -1, &text.len);
+    return text;
+}
+
+static int api_log(lua_State *lua)
+{
+    struct runtime *r = runtime_of(lua);
+    struct bytes text;
+    int level;
+
+    if (lua_gettop(lua) < 2) {
+        return error_raise(lua, "redis.log() requires two arguments or more.");
+    }
+    if (lua_type(lua, 1) != LUA_TNUMBER) {
+        return error_raise(lua, "First argument must be a number (log level).");
+    }
+    level = (int)lua_tointeger(lua, 1);
+    if (level < LOG_DEBUG || level > LOG_WARNING) {
+        return error_raise(lua, "Invalid debug level.");
+    }
+    text = join_texts(lua);
+    r->in_call = 1;
+    log_bytes((enum log_level)level, text);
+    r->in_call = 0;
+    runtime_poll(r);
+    return 0;
+}
+
+static int api_setresp(lua_State *lua)
+{
+    struct runtime *r = runtime_of(lua);
+    lua_Number version;
+
+    if (lua_gettop(lua) != 1) {
+        return error_raise(lua, "redis.setresp() requires one argument.");
+    }
+    version = lua_tonumber(lua, 1);
+    if (version != RESP2 && version != RESP3) {
+        return error_raise(lua, "RESP version must be 2 or 3.");
+    }
+    r->sink.sink.version = (enum resp_version)version;
+    return 0;
+}
+
+/* What is replicated is what has changed, whatever is asked for here. */
+static int api_set_repl(lua_State *lua)
+{
+    if (lua_gettop(lua) != 1) {
+        return error_raise(lua, "redis.set_repl() requires one argument.");
+    }
+    if (((int)lua_tointeger(lua, 1) & ~3) != 0) {
+        return error_raise(lua, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL "
+                                "or REPL_NONE.");
+    }
+    return 0;
+}
+
+static int api_replicate_commands(lua_State *lua)
+{
+    lua_pushboolean(lua, true);
+    return 1;
+}
+
+/* There is no debugger to stop in. */
+static int api_breakpoint(lua_State *lua)
+{
+    lua_pushboolean(lua, false);
+    return 1;
+}
+
+static int api_debug(lua_State *lua)
+{
+    (void)lua;
+    return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"breakpoint", api_breakpoint},
+    {"call", api_call},
+    {"debug", api_debug},
+    {"error_reply", api_error_reply},
+    {"log", api_log},
+    {"pcall", api_pcall},
+    {"replicate_commands", api_replicate_commands},
+    {"set_repl", api_set_repl},
+    {"setresp", api_setresp},
+    {"sha1hex", api_sha1hex},
+    {"status_reply", api_status_reply},
+    {NULL, NULL},
+};
+
+static const struct {
+    const char *name;
+    int value;
+} constants[] = {
+    {"LOG_DEBUG", LOG_DEBUG},
+    {"LOG_VERBOSE", LOG_VERBOSE},
+    {"LOG_NOTICE", LOG_NOTICE},
+    {"LOG_WARNING", LOG_WARNING},
+    {"REPL_NONE", 0},
+    {"REPL_AOF", 1},
+    {"REPL_REPLICA", 2},
+    {"REPL_SLAVE", 2},
+    {"REPL_ALL", 3},
+    {"REDIS_VERSION_NUM", REDIS_VERSION_NUM},
+};
+
+void script_api_open(lua_State *lua)
+{
+    lua_newtable(lua);
+    for (const luaL_Reg *f = functions; f->name != NULL; f++) {
+        lua_pushcfunction(lua, f->func);
+        lua_setfield(lua, -2, f->name);
+    }
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
+        lua_pushinteger(lua, constants[i].value);
+        lua_setfield(lua, -2, constants[i].name);
+    }
+    lua_pushliteral(lua, REDIS_VERSION);
+    lua_setfield(lua, -2, "REDIS_VERSION");
+}

@@ -1,0 +1,134 @@
+#include "script/error.h"
+
+#include <lauxlib.h>
+
+/* Sets `source` and `line` of the table on the stack to where control is in the
+ * innermost function of the script, seen from `level` functions up. */
+static void set_place(lua_State *lua, int level)
+{
+    lua_Debug place;
+
+    while (lua_getstack(lua, level, &place)) {
+        lua_getinfo(lua, "Sl", &place);
+        if (place.currentline >= 0) {
+            lua_pushstring(lua, place.source);
+            lua_setfield(lua, -2, "source");
+            lua_pushinteger(lua, place.currentline);
+            lua_setfield(lua, -2, "line");
+            return;
+        }
+        level++;
+    }
+}
+
+static void new_error(lua_State *lua)
+{
+    lua_createtable(lua, 0, 4);
+    lua_pushboolean(lua, true);
+    lua_setfield(lua, -2, "ignore_error_stats_update");
+}
+
+void error_push(lua_State *lua, struct bytes text)
+{
+    new_error(lua);
+    lua_pushlstring(lua, text.at, text.len);
+    lua_setfield(lua, -2, "err");
+    set_place(lua, 1);
+}
+
+int error_raise(lua_State *lua, const char *text)
+{
+    lua_pushfstring(lua, "ERR %s", text);
+    new_error(lua);
+    lua_insert(lua, -2);
+    lua_setfield(lua, -2, "err");
+    set_place(lua, 1);
+    return lua_error(lua);
+}
+
+/* Pushes "ERR " and what was raised, which is at index 1 and no error table. */
+static void push_message(lua_State *lua)
+{
+    switch (lua_type(lua, 1)) {
+    case LUA_TSTRING:
+    case LUA_TNUMBER:
+        lua_pushfstring(lua, "ERR %s", lua_tostring(lua, 1));
+        break;
+    case LUA_TNIL:
+        lua_pushliteral(lua, "ERR nil");
+        break;
+    case LUA_TBOOLEAN:
+        lua_pushfstring(lua, "ERR %s", lua_toboolean(lua, 1) ? "true" : "false");
+        break;
+    default:
+        lua_pushfstring(lua, "ERR script raised a %s without an 'err' text", luaL_typename(lua, 1));
+    }
+}
+
+/* Looks at fields without their metamethods: a script must not be able to run code
+ * here, or to raise another error. */
+static bool has_text(lua_State *lua)
+{
+    bool found;
+
+    if (!lua_istable(lua, 1)) {
+        return false;
+    }
+    lua_pushliteral(lua, "err");
+    lua_rawget(lua, 1);
+    found = lua_type(lua, -1) == LUA_TSTRING;
+    lua_pop(lua, 1);
+    return found;
+}
+
+int error_handler(lua_State *lua)
+{
+    lua_settop(lua, 1);
+    if (!has_text(lua)) {
+        push_message(lua);
+        new_error(lua);
+        lua_insert(lua, -2);
+        lua_setfield(lua, -2, "err");
+    } else {
+        /* The script may have more in its table; we want to write to our own. */
+        new_error(lua);
+        lua_pushliteral(lua, "err");
+        lua_pushliteral(lua, "err");
+        lua_rawget(lua, 1);
+        lua_rawset(lua, -3);
+    }
+    set_place(lua, 1);
+    return 1;
+}
+
+static struct bytes text_field(lua_State *lua, const char *name)
+{
+    struct bytes text = {0};
+
+    lua_pushstring(lua, name);
+    lua_rawget(lua, -2);
+    if (lua_type(lua, -1) == LUA_TSTRING) {
+        text.at = lua_tolstring(lua, -1, &text.len);
+    }
+    lua_pop(lua, 1); /* The table keeps it. */
+    return text;
+}
+
+void error_describe(lua_State *lua, const char *name, struct buf *text)
+{
+    struct bytes source;
+
+    if (!lua_istable(lua, -1)) { /* The handler itself failed. */
+        buf_addf(text, "ERR error in error handling script: %s", name);
+        return;
+    }
+    buf_add(text, text_field(lua, "err"));
+    buf_addf(text, " script: %s", name);
+    source = text_field(lua, "source");
+    if (source.len > 0) {
+        lua_pushliteral(lua, "line");
+        lua_rawget(lua, -2);
+        buf_addf(text, ", on %.*s:%d.", (int)source.len, source.at, (int)lua_tointeger(lua, -1));
+        lua_pop(lua, 1);
+    }
+}

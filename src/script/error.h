@@ -1,0 +1,21 @@
+/* Errors of scripts. An error is a table, as in Redis: `err` is the text of a
+ * reply, `source` and `line` say where it was raised. */
+#ifndef SCRIPT_ERROR_H
+#define SCRIPT_ERROR_H
+
+#include "script/runtime.h"
+
+/* The message handler of scripts: turns whatever was raised into such a table. */
+int error_handler(lua_State *lua);
+
+/* Pushes a table for `text`, raised by the function that called the running one. */
+void error_push(lua_State *lua, struct bytes text);
+
+/* Raises "ERR " and `text`. Does not return. */
+int error_raise(lua_State *lua, const char *text);
+
+/* Appends to *text what a client is told of the error table on the stack, which
+ * the script called `name` ended in. */
+void error_describe(lua_State *lua, const char *name, struct buf *text);
+
+#endif

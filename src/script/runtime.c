@@ -1,0 +1,385 @@
+#include "script/runtime.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/sandbox.h"
+#include "script/stack.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <lauxlib.h>
+#include <link.h>
+#include <luajit.h>
+#include <pthread.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 10,        /* How often a running script is looked at, */
+    FAST_TICK_MS = 1,    /* and how often when something is due. */
+    IDLE_TICKS = 4,      /* Without a script, after which the timer stops. */
+    HEAP_KEPT = 8 << 20, /* A VM that has reserved more is not kept. */
+};
+
+#define TICK_SIGNAL SIGRTMIN
+
+/* There is one executor in a process, and signal handlers cannot be told for whom
+ * they work. */
+static struct runtime *executor;
+
+/* The text of libluajit: the only code in which a script may be left. */
+static uintptr_t text_low, text_high;
+
+static int find_text(struct dl_phdr_info *info, size_t size, void *context)
+{
+    uintptr_t inside = *(uintptr_t *)context;
+
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t low = info->dlpi_addr + segment->p_vaddr;
+
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) && low <= inside &&
+            inside < low + segment->p_memsz) {
+            text_low = low;
+            text_high = low + segment->p_memsz;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static uintptr_t program_counter(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.pc;
+#else
+#error "Say where the program counter is."
+#endif
+}
+
+static bool at_safe_point(const struct runtime *r, const ucontext_t *context)
+{
+    uintptr_t at = program_counter(context);
+
+    return r->running && !r->in_call && text_low <= at && at < text_high;
+}
+
+/* The timer. It runs on for a little while behind a script, so that under load it
+ * costs no system call a script. */
+
+static void set_timer(struct runtime *r, int ms)
+{
+    struct itimerspec every = {
+        .it_interval = {.tv_nsec = ms * 1000000L},
+        .it_value = {.tv_nsec = ms * 1000000L},
+    };
+
+    timer_settime(r->timer, 0, &every, NULL);
+    r->ticking = ms > 0;
+    r->fast = ms == FAST_TICK_MS;
+}
+
+static int64_t elapsed_ms(const struct runtime *r)
+{
+    return (clock_monotonic_us() - r->started_us) / 1000;
+}
+
+static bool is_over_time(const struct runtime *r)
+{
+    return r->settings->time_limit_ms > 0 && elapsed_ms(r) >= r->settings->time_limit_ms;
+}
+
+static bool is_busy(const struct runtime *r)
+{
+    return r->settings->busy_threshold_ms > 0 && elapsed_ms(r) >= r->settings->busy_threshold_ms;
+}
+
+__attribute__((noreturn)) void runtime_leave(struct runtime *r, enum runtime_end end)
+{
+    sigset_t ours;
+
+    r->end = end;
+    sigemptyset(&ours); /* We may be in the handlers of these. */
+    sigaddset(&ours, TICK_SIGNAL);
+    sigaddset(&ours, SIGSEGV);
+    sigaddset(&ours, SIGBUS);
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+    siglongjmp(r->leave, 1);
+}
+
+static void leave_if_due(struct runtime *r)
+{
+    if (r->overflow) {
+        runtime_leave(r, RUNTIME_STACK);
+    }
+    if (r->kill) {
+        runtime_leave(r, RUNTIME_KILLED);
+    }
+    if (r->engine->stop) {
+        runtime_leave(r, RUNTIME_STOPPED);
+    }
+    if (r->heap.limit != 0 && r->heap.used > r->heap.limit) {
+        runtime_leave(r, RUNTIME_MEMORY);
+    }
+    if (is_over_time(r)) {
+        runtime_leave(r, RUNTIME_TIME);
+    }
+}
+
+/* Others are served from here: by the same code as always, but that the script
+ * must not be left from inside it. */
+static void open_door(struct runtime *r)
+{
+    struct engine *e = r->engine;
+
+    e->running.is_busy = true;
+    if (e->door.serve != NULL) {
+        r->in_call = 1;
+        e->door.serve(e->door.context);
+        r->in_call = 0;
+    }
+}
+
+void runtime_interrupt(struct runtime *r)
+{
+    r->pending = 0;
+    leave_if_due(r);
+    if (is_busy(r)) {
+        open_door(r);
+        leave_if_due(r);
+    }
+}
+
+static void on_tick(int signal_number, siginfo_t *info, void *context)
+{
+    struct runtime *r = executor;
+
+    (void)signal_number;
+    (void)info;
+    if (!r->running) {
+        if (++r->idle_ticks >= IDLE_TICKS) {
+            set_timer(r, 0);
+        }
+        return;
+    }
+    r->idle_ticks = 0;
+    if (!r->kill && !r->overflow && !is_over_time(r) && !is_busy(r)) {
+        return;
+    }
+    if (at_safe_point(r, context)) {
+        runtime_interrupt(r);
+        return;
+    }
+    r->pending = 1;
+    if (!r->fast) {
+        set_timer(r, FAST_TICK_MS);
+    }
+}
+
+static void on_overflow(void *context)
+{
+    struct runtime *r = executor;
+
+    r->overflow = 1;
+    if (at_safe_point(r, context)) {
+        runtime_leave(r, RUNTIME_STACK);
+    }
+    r->pending = 1;
+    if (!r->fast) {
+        set_timer(r, FAST_TICK_MS);
+    }
+}
+
+/* The heap. */
+
+static void on_over(void *context)
+{
+    struct runtime *r = context;
+
+    if (!r->running) {
+        return;
+    }
+    if (r->in_call) { /* The command ends first. */
+        r->pending = 1;
+        return;
+    }
+    runtime_leave(r, RUNTIME_MEMORY);
+}
+
+static void collect(lua_State *lua, lua_Debug *unused)
+{
+    struct runtime *r = runtime_of(lua);
+
+    (void)unused;
+    lua_sethook(lua, NULL, 0, 0);
+    lua_gc(lua, LUA_GCCOLLECT, 0);
+    r->heap.soft = r->heap.used + (r->heap.limit - r->heap.used) / 2;
+}
+
+/* LuaJIT does not collect when memory runs short, so we make it, before garbage
+ * reaches the limit: not here, inside an allocation, but at the next instruction. */
+static void on_hungry(void *context)
+{
+    struct runtime *r = context;
+    sig_atomic_t in_call = r->in_call;
+
+    r->heap.soft = 0;
+    if (r->lua != NULL) {
+        r->in_call = 1;
+        lua_sethook(r->lua, collect, LUA_MASKCOUNT, 1);
+        r->in_call = in_call;
+    }
+}
+
+static void set_limits(struct runtime *r)
+{
+    r->heap.limit = r->settings->memory_limit;
+    r->heap.soft = r->settings->memory_limit / 2;
+    if (r->heap.soft < r->heap.used) {
+        r->heap.soft = r->heap.used + (r->heap.limit - r->heap.used) / 2;
+    }
+}
+
+/* The VM. */
+
+struct runtime *runtime_of(lua_State *lua)
+{
+    (void)lua;
+    return executor;
+}
+
+void runtime_drop_lua(struct runtime *r)
+{
+    heap_drop(&r->heap);
+    r->lua = NULL;
+    r->generation++;
+}
+
+/* An error that no pcall() catches. The VM would end the process. */
+static int on_panic(lua_State *lua)
+{
+    struct runtime *r = runtime_of(lua);
+    const char *message = lua_tostring(lua, -1);
+
+    if (lua_istable(lua, -1)) {
+        lua_pushliteral(lua, "err");
+        lua_rawget(lua, -2);
+        message = lua_tostring(lua, -1);
+    }
+    bytes_to_string(bytes_of(message != NULL ? message : "ERR unknown error"), r->failure,
+                    sizeof r->failure);
+    runtime_leave(r, RUNTIME_FAILED);
+}
+
+static void need_lua(struct runtime *r)
+{
+    int ok;
+
+    if (r->lua != NULL) {
+        return;
+    }
+    r->lua = lua_newstate(heap_alloc, &r->heap);
+    assert(r->lua != NULL);
+    ok = luaJIT_setmode(r->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    assert(ok == 1); /* Compiled code could not be left. */
+    lua_atpanic(r->lua, on_panic);
+    sandbox_open(r, r->lua);
+}
+
+static void end(struct runtime *r)
+{
+    r->running = 0;
+    r->in_call = 0;
+    r->engine->running = (struct running){0};
+    if (r->end != RUNTIME_DONE) {
+        runtime_drop_lua(r);
+        stack_close_reserve();
+    } else if (r->heap.reserved > HEAP_KEPT && r->heap.used < r->heap.reserved / 4) {
+        runtime_drop_lua(r);
+    }
+}
+
+enum runtime_end runtime_run(struct runtime *r, void (*work)(struct runtime *r, void *context),
+                             void *context)
+{
+    assert(!r->running);
+    r->kill = 0;
+    r->pending = 0;
+    r->overflow = 0;
+    r->started_us = clock_monotonic_us();
+    r->end = RUNTIME_DONE;
+    r->engine->running = (struct running){.is_script = true};
+    set_limits(r);
+    if (!r->ticking || r->fast) {
+        r->idle_ticks = 0;
+        set_timer(r, TICK_MS);
+    }
+    if (sigsetjmp(r->leave, 0) == 0) {
+        r->running = 1;
+        need_lua(r);
+        work(r, context);
+    }
+    end(r);
+    return r->end;
+}
+
+static void start_timer(struct runtime *r)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TICK_SIGNAL};
+    struct sigaction action = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART};
+    int err;
+
+    sigemptyset(&action.sa_mask);
+    sigaction(TICK_SIGNAL, &action, NULL);
+    event._sigev_un._tid = gettid();
+    err = timer_create(CLOCK_MONOTONIC, &event, &r->timer);
+    assert(err == 0);
+}
+
+struct runtime *runtime_new(struct engine *e, const struct script_settings *settings)
+{
+    struct runtime *r = mem_zalloc(sizeof *r);
+    uintptr_t inside = (uintptr_t)dlsym(RTLD_DEFAULT, "lua_newstate");
+
+    assert(executor == NULL);
+    dl_iterate_phdr(find_text, &inside);
+    assert(text_low < text_high);
+
+    r->engine = e;
+    r->settings = settings;
+    r->heap.over = on_over;
+    r->heap.hungry = on_hungry;
+    r->heap.context = r;
+    r->generation = 1;
+    r->args_cap = RUNTIME_ARGS;
+    r->argv = mem_alloc(r->args_cap * sizeof *r->argv);
+    r->text = mem_alloc(r->args_cap * sizeof *r->text);
+    session_init(&r->session, e);
+    r->session.in_script = true;
+    r->session.authenticated = true;
+    executor = r;
+    start_timer(r);
+    stack_on_overflow = on_overflow;
+    return r;
+}
+
+void runtime_free(struct runtime *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    timer_delete(r->timer);
+    signal(TICK_SIGNAL, SIG_IGN);
+    stack_on_overflow = NULL;
+    executor = NULL;
+    runtime_drop_lua(r);
+    session_clear(&r->session);
+    mem_free(r->argv);
+    mem_free(r->text);
+    mem_free(r);
+}

@@ -1,0 +1,114 @@
+/* The runtime: the Lua VM, and the right to interrupt it.
+ *
+ * Whatever a script does, it can be ended: work inside runtime_run() may be left at
+ * any *safe point* by siglongjmp(). A safe point is an instruction of libluajit, or
+ * a call of runtime_poll(), while no command of the engine is at work. What is left
+ * then is in no known state, so the whole Lua heap is thrown away and a new VM is
+ * made when the next script comes. For that to be right, code that runs inside
+ * runtime_run() owns nothing but memory of the VM: no buffers, no locks. */
+#ifndef SCRIPT_RUNTIME_H
+#define SCRIPT_RUNTIME_H
+
+#include "engine/call.h"
+#include "script/heap.h"
+#include "script/script.h"
+
+#include <lua.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <time.h>
+
+struct cache;
+struct script;
+
+enum runtime_end {
+    RUNTIME_DONE,    /* The work has come to its end. */
+    RUNTIME_KILLED,  /* SCRIPT KILL. */
+    RUNTIME_TIME,    /* script-time-limit. */
+    RUNTIME_MEMORY,  /* script-memory-limit. */
+    RUNTIME_STACK,   /* The C stack is full. */
+    RUNTIME_STOPPED, /* SHUTDOWN. */
+    RUNTIME_FAILED,  /* The VM raised an error where nothing catches it: see `failure`. */
+};
+
+/* A sink whose values go onto the Lua stack. */
+enum { LUA_SINK_DEPTH = 16 };
+struct lua_sink {
+    struct sink sink;
+    struct runtime *runtime;
+    lua_State *lua;
+    int base;  /* The stack's height when the reply began. */
+    int depth; /* Aggregates that are open. */
+    bool full; /* The heap is: nothing more is pushed, and the script will end. */
+    struct lua_frame {
+        enum resp_kind kind;
+        size_t left; /* Values that are still to come. */
+        int next;    /* Index of the next one in an array. */
+        bool has_key;
+    } frame[LUA_SINK_DEPTH];
+};
+
+enum { RUNTIME_ARGS = 32 };
+
+struct runtime {
+    struct engine *engine;
+    const struct script_settings *settings;
+    struct heap heap;
+    lua_State *lua;      /* NULL: to be made when the next script comes. */
+    uint64_t generation; /* Of the VM, from 1 on; functions of an older one are gone. */
+    struct cache *cache;
+
+    /* The running script. */
+    struct session session; /* What its calls run in. */
+    struct lua_sink sink;
+    const char *name;      /* Its SHA-1. */
+    uint64_t random_state; /* math.random(). */
+
+    /* The arguments of a redis.call. */
+    struct bytes *argv;
+    char (*text)[NUMBER_DOUBLE_MAX]; /* Numbers among them. */
+    size_t args_cap;
+
+    /* Interrupts. The signal handler reads and writes these. */
+    volatile sig_atomic_t running;
+    volatile sig_atomic_t in_call; /* A command, or something else that must end first. */
+    volatile sig_atomic_t pending; /* Something is due at the next safe point. */
+    volatile sig_atomic_t kill;
+    volatile sig_atomic_t overflow; /* The C stack's. */
+    volatile int64_t started_us;    /* clock_monotonic_us() */
+    int idle_ticks;
+    bool ticking;
+    bool fast;
+    timer_t timer;
+    sigjmp_buf leave;
+    enum runtime_end end;
+    char failure[128];
+};
+
+struct runtime *runtime_new(struct engine *e, const struct script_settings *settings);
+void runtime_free(struct runtime *r);
+
+/* Runs `work` on the VM under the time and memory limits, and tells how it ended.
+ * After anything but RUNTIME_DONE the VM is gone. */
+enum runtime_end runtime_run(struct runtime *r, void (*work)(struct runtime *r, void *context),
+                             void *context);
+
+/* Ends the work of runtime_run() now. Does not return. */
+__attribute__((noreturn)) void runtime_leave(struct runtime *r, enum runtime_end end);
+
+/* A safe point in our own code: does what is due. May not return. */
+void runtime_interrupt(struct runtime *r);
+static inline void runtime_poll(struct runtime *r)
+{
+    if (__builtin_expect(r->pending, 0)) {
+        runtime_interrupt(r);
+    }
+}
+
+/* Returns the runtime that a VM belongs to. */
+struct runtime *runtime_of(lua_State *lua);
+
+/* Throws the VM away, with all functions in it. Not inside runtime_run(). */
+void runtime_drop_lua(struct runtime *r);
+
+#endif

@@ -1,0 +1,501 @@
+#include "script/sandbox.h"
+
+#include "script/api.h"
+#include "script/error.h"
+#include "script/json.h"
+#include "script/random.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <time.h>
+
+/* Keys of the registry. */
+static char strict_key;  /* The environment that notices assignments. */
+static char dump_key;    /* string.dump. */
+static char protect_key; /* The metatables of protected libraries: true. */
+
+/* The opcode of an assignment to a global; found out by sandbox_open(). */
+static int assign_opcode = -1;
+
+static int refuse_change(lua_State *lua)
+{
+    return luaL_error(lua, "Attempt to modify a readonly table");
+}
+
+static int refuse_unknown(lua_State *lua)
+{
+    const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : "?";
+
+    return luaL_error(lua, "Script attempted to access nonexistent global variable '%s'", name);
+}
+
+/* Replaces the table on the stack by a protected userdata through which it can be
+ * read. */
+static void protect(lua_State *lua)
+{
+    lua_newuserdata(lua, 0);
+    lua_createtable(lua, 0, 3);
+    lua_pushvalue(lua, -3);
+    lua_setfield(lua, -2, "__index");
+    lua_pushcfunction(lua, refuse_change);
+    lua_setfield(lua, -2, "__newindex");
+    lua_pushboolean(lua, false);
+    lua_setfield(lua, -2, "__metatable");
+
+    lua_pushlightuserdata(lua, &protect_key);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+    lua_pushvalue(lua, -2);
+    lua_pushboolean(lua, true);
+    lua_rawset(lua, -3);
+    lua_pop(lua, 1);
+
+    lua_setmetatable(lua, -2);
+    lua_remove(lua, -2);
+}
+
+/* If argument 1 is a protected library, pushes the table behind it. */
+static bool push_protected(lua_State *lua)
+{
+    if (lua_type(lua, 1) != LUA_TUSERDATA || !lua_getmetatable(lua, 1)) {
+        return false;
+    }
+    lua_pushlightuserdata(lua, &protect_key);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+    lua_pushvalue(lua, -2);
+    lua_rawget(lua, -2);
+    if (!lua_toboolean(lua, -1)) {
+        lua_pop(lua, 3);
+        return false;
+    }
+    lua_pop(lua, 2);
+    lua_pushliteral(lua, "__index");
+    lua_rawget(lua, -2);
+    lua_remove(lua, -2);
+    return true;
+}
+
+/* contents(library): a copy of it as a table, for pairs(). Anything else is given
+ * back. */
+static int contents(lua_State *lua)
+{
+    int from;
+
+    if (!push_protected(lua)) {
+        lua_settop(lua, 1);
+        return 1;
+    }
+    from = lua_gettop(lua);
+    lua_newtable(lua);
+    lua_pushnil(lua);
+    while (lua_next(lua, from) != 0) {
+        lua_pushvalue(lua, -2);
+        lua_insert(lua, -2);
+        lua_rawset(lua, from + 1);
+    }
+    return 1;
+}
+
+/* peek(library, name): what it has of that name, or nil. */
+static int peek(lua_State *lua)
+{
+    lua_settop(lua, 2);
+    if (!push_protected(lua)) {
+        return 0;
+    }
+    lua_pushvalue(lua, 2);
+    lua_rawget(lua, -2);
+    return 1;
+}
+
+/* Compiling. */
+
+/* Reads a number of the dump format: 7 bits a byte, the lowest first. */
+static bool take_number(struct bytes *in, size_t *number)
+{
+    unsigned shift = 0;
+
+    *number = 0;
+    while (in->len > 0 && shift < 35) {
+        unsigned char byte = (unsigned char)in->at[0];
+
+        *in = (struct bytes){in->at + 1, in->len - 1};
+        *number |= (size_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            return true;
+        }
+        shift += 7;
+    }
+    return false;
+}
+
+static bool skip(struct bytes *in, size_t count)
+{
+    if (in->len < count) {
+        return false;
+    }
+    *in = (struct bytes){in->at + count, in->len - count};
+    return true;
+}
+
+/* Finds the instructions of the next function in a stripped dump, as LuaJIT's
+ * lj_bcdump.h describes it. Returns false at the end, or if it is not understood;
+ * then in->len is not 0. */
+static bool next_function(struct bytes *in, struct bytes *instructions)
+{
+    struct bytes function;
+    size_t len, constants, numbers, count;
+
+    if (!take_number(in, &len) || len == 0 || in->len < len) {
+        return false;
+    }
+    function = (struct bytes){in->at, len};
+    skip(in, len);
+    if (!skip(&function, 4) || !take_number(&function, &constants) ||
+        !take_number(&function, &numbers) || !take_number(&function, &count) ||
+        function.len < 4 * count) {
+        *in = (struct bytes){"?", 1};
+        return false;
+    }
+    *instructions = (struct bytes){function.at, 4 * count};
+    return true;
+}
+
+static bool begin_dump(struct bytes *in)
+{
+    size_t flags;
+
+    return in->len > 4 && memcmp(in->at, "\033LJ", 3) == 0 && skip(in, 4) &&
+           take_number(in, &flags) && (flags & 2) != 0; /* Stripped. */
+}
+
+/* Returns whether a dumped function, or one inside it, assigns to a global. What
+ * is not understood might. */
+static bool assigns(struct bytes dump, int opcode)
+{
+    struct bytes instructions;
+
+    if (!begin_dump(&dump)) {
+        return true;
+    }
+    while (next_function(&dump, &instructions)) {
+        for (size_t i = 0; i < instructions.len; i += 4) {
+            if ((unsigned char)instructions.at[i] == opcode) {
+                return true;
+            }
+        }
+    }
+    return dump.len != 0;
+}
+
+/* Pushes the dump of the function on the stack. */
+static struct bytes push_dump(lua_State *lua)
+{
+    struct bytes dump = {0};
+
+    lua_pushlightuserdata(lua, &dump_key);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+    lua_pushvalue(lua, -2);
+    lua_pushboolean(lua, true);
+    lua_call(lua, 2, 1);
+    dump.at = lua_tolstring(lua, -1, &dump.len);
+    return dump;
+}
+
+/* Looks the opcode up in a function that is known to have it, as its second
+ * instruction, and in one that is known not to. */
+static void find_assign_opcode(lua_State *lua)
+{
+    struct bytes dump, instructions = {0};
+    int opcode = -1;
+
+    luaL_loadstring(lua, "x = 1");
+    dump = push_dump(lua);
+    if (begin_dump(&dump) && next_function(&dump, &instructions) && instructions.len >= 8) {
+        opcode = (unsigned char)instructions.at[4];
+    }
+    lua_pop(lua, 2);
+    luaL_loadstring(lua, "local a = x; local b = {}; b.c = 1; return a, b");
+    dump = push_dump(lua);
+    assert(opcode >= 0);
+    assert(!assigns(dump, opcode));
+    lua_pop(lua, 2);
+    assign_opcode = opcode;
+}
+
+bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
+{
+    bool assigning;
+
+    if (luaL_loadbufferx(lua, text.at, text.len, chunk_name, "t") != 0) {
+        return false;
+    }
+    assigning = assigns(push_dump(lua), assign_opcode);
+    lua_pop(lua, 1);
+    if (assigning) {
+        lua_pushlightuserdata(lua, &strict_key);
+        lua_rawget(lua, LUA_REGISTRYINDEX);
+        lua_setfenv(lua, -2);
+    }
+    return true;
+}
+
+static int load_result(lua_State *lua, struct bytes text)
+{
+    if (sandbox_load(lua, text, "@user_script")) {
+        return 1;
+    }
+    lua_pushnil(lua);
+    lua_insert(lua, -2);
+    return 2;
+}
+
+static int api_loadstring(lua_State *lua)
+{
+    struct bytes text;
+
+    text.at = luaL_checklstring(lua, 1, &text.len);
+    return load_result(lua, text);
+}
+
+/* load(function): the text is what the function returns, piece by piece. */
+static int api_load(lua_State *lua)
+{
+    struct bytes text;
+    int count = 0;
+
+    if (lua_type(lua, 1) == LUA_TSTRING) {
+        return api_loadstring(lua);
+    }
+    luaL_checktype(lua, 1, LUA_TFUNCTION);
+    lua_settop(lua, 1);
+    lua_newtable(lua);
+    for (;;) {
+        lua_pushvalue(lua, 1);
+        lua_call(lua, 0, 1);
+        if (lua_isnil(lua, -1) || (lua_isstring(lua, -1) && lua_objlen(lua, -1) == 0)) {
+            break;
+        }
+        if (!lua_isstring(lua, -1)) {
+            return luaL_error(lua, "reader function must return a string");
+        }
+        lua_rawseti(lua, 2, ++count);
+    }
+    lua_settop(lua, 2);
+    lua_getfield(lua, LUA_REGISTRYINDEX, "table.concat");
+    lua_insert(lua, 2);
+    lua_call(lua, 1, 1);
+    text.at = lua_tolstring(lua, -1, &text.len);
+    return load_result(lua, text);
+}
+
+/* Scripts cannot ask for collections; they may ask how much there is. */
+static int api_collectgarbage(lua_State *lua)
+{
+    lua_pushinteger(lua, strcmp(luaL_optstring(lua, 1, "collect"), "count") == 0
+                             ? lua_gc(lua, LUA_GCCOUNT, 0)
+                             : 0);
+    return 1;
+}
+
+/* What is better said in Lua: functions around the original ones. pcall() gives
+ * the text of an error that redis.call raised, as in Redis. */
+static const char prelude[] =
+    "local G, contents, peek = ...\n"
+    "local pcall, pairs, rawget, rawset, setmetatable, type, error =\n"
+    "      pcall, pairs, rawget, rawset, setmetatable, type, error\n"
+    "local function text(ok, e, ...)\n"
+    "    if not ok and type(e) == 'table' then\n"
+    "        local message = rawget(e, 'err')\n"
+    "        if message ~= nil then return false, message end\n"
+    "    end\n"
+    "    return ok, e, ...\n"
+    "end\n"
+    "local function writable(t)\n"
+    "    if type(t) == 'userdata' then\n"
+    "        error('Attempt to modify a readonly table', 0)\n"
+    "    end\n"
+    "end\n"
+    "function G.pcall(...) return text(pcall(...)) end\n"
+    "function G.pairs(t)\n"
+    "    if type(t) == 'userdata' then t = contents(t) end\n"
+    "    return pairs(t)\n"
+    "end\n"
+    "function G.rawget(t, k)\n"
+    "    if type(t) == 'userdata' then return peek(t, k) end\n"
+    "    return rawget(t, k)\n"
+    "end\n"
+    "function G.rawset(t, k, v) writable(t) return rawset(t, k, v) end\n"
+    "function G.setmetatable(t, m) writable(t) return setmetatable(t, m) end\n";
+
+static void run_prelude(lua_State *lua)
+{
+    int err = luaL_loadbuffer(lua, prelude, sizeof prelude - 1, "=prelude");
+
+    assert(err == 0);
+    lua_pushvalue(lua, SANDBOX_GLOBALS);
+    lua_pushcfunction(lua, contents);
+    lua_pushcfunction(lua, peek);
+    lua_call(lua, 3, 0);
+}
+
+static void open_library(lua_State *lua, lua_CFunction open, const char *name)
+{
+    lua_pushcfunction(lua, open);
+    lua_pushstring(lua, name);
+    lua_call(lua, 1, 0);
+}
+
+/* Globals of the VM that scripts have as well. */
+static const char *const plain_globals[] = {
+    "assert",   "error",    "getmetatable", "ipairs", "next",   "rawequal", "select",
+    "tonumber", "tostring", "type",         "unpack", "xpcall", "_VERSION", NULL,
+};
+
+static const char *const libraries[] = {"string", "table", "math", "bit", "coroutine", NULL};
+
+/* What a library has that is not for scripts. */
+static void drop_field(lua_State *lua, const char *library, const char *field)
+{
+    lua_getfield(lua, LUA_GLOBALSINDEX, library);
+    lua_pushnil(lua);
+    lua_setfield(lua, -2, field);
+    lua_pop(lua, 1);
+}
+
+static void keep_hidden(lua_State *lua)
+{
+    lua_newtable(lua);
+    lua_pushlightuserdata(lua, &protect_key);
+    lua_insert(lua, -2);
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+
+    lua_getfield(lua, LUA_GLOBALSINDEX, "string");
+    lua_pushlightuserdata(lua, &dump_key);
+    lua_getfield(lua, -2, "dump");
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+    lua_pop(lua, 1);
+    drop_field(lua, "string", "dump");
+
+    lua_getfield(lua, LUA_GLOBALSINDEX, "table");
+    lua_getfield(lua, -1, "concat");
+    lua_setfield(lua, LUA_REGISTRYINDEX, "table.concat");
+    lua_pop(lua, 1);
+}
+
+static void set_function(lua_State *lua, const char *name, lua_CFunction function)
+{
+    lua_pushcfunction(lua, function);
+    lua_setfield(lua, SANDBOX_GLOBALS, name);
+}
+
+/* Puts a library, the table on the stack, among the globals. */
+static void set_library(lua_State *lua, const char *name)
+{
+    protect(lua);
+    lua_setfield(lua, SANDBOX_GLOBALS, name);
+}
+
+static int api_clock(lua_State *lua)
+{
+    lua_pushnumber(lua, (double)clock() / CLOCKS_PER_SEC);
+    return 1;
+}
+
+static void fill_globals(struct runtime *r, lua_State *lua)
+{
+    for (const char *const *name = plain_globals; *name != NULL; name++) {
+        lua_getfield(lua, LUA_GLOBALSINDEX, *name);
+        lua_setfield(lua, SANDBOX_GLOBALS, *name);
+    }
+    set_function(lua, "loadstring", api_loadstring);
+    set_function(lua, "load", api_load);
+    set_function(lua, "collectgarbage", api_collectgarbage);
+    run_prelude(lua);
+
+    lua_getfield(lua, LUA_GLOBALSINDEX, "math");
+    script_random_open(r, lua);
+    lua_pop(lua, 1);
+    for (const char *const *name = libraries; *name != NULL; name++) {
+        lua_getfield(lua, LUA_GLOBALSINDEX, *name);
+        set_library(lua, *name);
+    }
+    script_json_open(lua);
+    set_library(lua, "cjson");
+    script_api_open(lua);
+    set_library(lua, "redis");
+    lua_createtable(lua, 0, 1);
+    lua_pushcfunction(lua, api_clock);
+    lua_setfield(lua, -2, "clock");
+    set_library(lua, "os");
+
+    for (int key = SANDBOX_KEYS; key <= SANDBOX_ARGV; key++) {
+        lua_pushvalue(lua, key);
+        lua_newtable(lua);
+        lua_rawset(lua, SANDBOX_GLOBALS);
+    }
+    lua_pushvalue(lua, SANDBOX_GLOBALS);
+    set_library(lua, "_G");
+}
+
+/* Strings find their methods in the library itself, and tell of a metatable that
+ * is protected. */
+static void protect_strings(lua_State *lua)
+{
+    lua_pushliteral(lua, "");
+    lua_getmetatable(lua, -1);
+    lua_createtable(lua, 0, 1);
+    lua_getfield(lua, SANDBOX_GLOBALS, "string");
+    lua_setfield(lua, -2, "__index");
+    protect(lua);
+    lua_setfield(lua, -2, "__metatable");
+    lua_pop(lua, 2);
+}
+
+/* Makes reading what is not there an error. Last, when all is there. */
+static void close_globals(lua_State *lua)
+{
+    lua_createtable(lua, 0, 2);
+    lua_pushcfunction(lua, refuse_unknown);
+    lua_setfield(lua, -2, "__index");
+    lua_pushcfunction(lua, refuse_change);
+    lua_setfield(lua, -2, "__newindex");
+    lua_setmetatable(lua, SANDBOX_GLOBALS);
+
+    lua_pushlightuserdata(lua, &strict_key);
+    lua_newtable(lua);
+    lua_createtable(lua, 0, 2);
+    lua_pushvalue(lua, SANDBOX_GLOBALS);
+    lua_setfield(lua, -2, "__index");
+    lua_pushcfunction(lua, refuse_change);
+    lua_setfield(lua, -2, "__newindex");
+    lua_setmetatable(lua, -2);
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+}
+
+void sandbox_open(struct runtime *r, lua_State *lua)
+{
+    open_library(lua, luaopen_base, "");
+    open_library(lua, luaopen_string, LUA_STRLIBNAME);
+    open_library(lua, luaopen_table, LUA_TABLIBNAME);
+    open_library(lua, luaopen_math, LUA_MATHLIBNAME);
+    open_library(lua, luaopen_bit, LUA_BITLIBNAME);
+
+    lua_settop(lua, 0);
+    lua_newtable(lua);
+    lua_pushcfunction(lua, error_handler);
+    lua_pushliteral(lua, "KEYS");
+    lua_pushliteral(lua, "ARGV");
+    assert(lua_gettop(lua) == SANDBOX_TOP);
+
+    keep_hidden(lua);
+    find_assign_opcode(lua);
+    fill_globals(r, lua);
+    protect_strings(lua);
+    close_globals(lua);
+
+    /* New functions have the environment of the thread that compiles them. */
+    lua_pushvalue(lua, SANDBOX_GLOBALS);
+    lua_replace(lua, LUA_GLOBALSINDEX);
+    assert(lua_gettop(lua) == SANDBOX_TOP);
+}

@@ -1,0 +1,30 @@
+/* The sandbox: what a script can reach, and that it cannot change it.
+ *
+ * Scripts share one VM, so nothing that one of them does may be seen by the next.
+ * Libraries are reached through empty, protected userdata. The environment of a
+ * script's functions is one table with all globals; reading one that is not there
+ * is an error. A function that assigns to a global, which is also an error, is
+ * given another environment, where that is noticed: so that all the others find
+ * their globals by a single look into a table. */
+#ifndef SCRIPT_SANDBOX_H
+#define SCRIPT_SANDBOX_H
+
+#include "script/runtime.h"
+
+/* What lies at the bottom of the VM's stack, always. */
+enum {
+    SANDBOX_GLOBALS = 1, /* The environment. */
+    SANDBOX_ON_ERROR,    /* The message handler of scripts: see script/error.h. */
+    SANDBOX_KEYS,        /* The strings "KEYS" and "ARGV". */
+    SANDBOX_ARGV,
+    SANDBOX_TOP = SANDBOX_ARGV,
+};
+
+/* Fills a new VM. */
+void sandbox_open(struct runtime *r, lua_State *lua);
+
+/* Compiles text to a function with the environment of scripts, and pushes it; or
+ * pushes a message. Returns whether it is a function. */
+bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name);
+
+#endif

@@ -1,0 +1,40 @@
+/* Scripts: Lua on LuaJIT, each of them all or nothing.
+ *
+ * A script that ends in an error, is killed, or exceeds its time or its memory is
+ * rolled back by the engine's journal; nothing that it does can hold the server. */
+#ifndef SCRIPT_SCRIPT_H
+#define SCRIPT_SCRIPT_H
+
+#include "engine/command.h"
+#include "engine/engine.h"
+
+/* EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT. */
+extern const struct command script_commands[];
+
+struct script_settings {
+    int64_t time_limit_ms;     /* script-time-limit; 0: none. */
+    int64_t busy_threshold_ms; /* busy-reply-threshold; 0: never busy. */
+    size_t memory_limit;       /* script-memory-limit: bytes of Lua heap. */
+};
+
+/* Gives an engine the ability to run scripts. `settings` is viewed, and read anew
+ * for each script. Must be called on the thread that will run them. */
+void script_start(struct engine *e, const struct script_settings *settings);
+
+/* Takes it away again. */
+void script_stop(struct engine *e);
+
+/* What INFO tells. */
+struct script_info {
+    size_t scripts;   /* Kept, that EVALSHA finds. */
+    size_t text_size; /* Bytes of their texts and what belongs to them. */
+    size_t heap_used; /* Bytes of the Lua heap. */
+};
+struct script_info script_info(const struct engine *e);
+
+/* Runs `work` on a thread of its own, on a stack with a guarded reserve: a script
+ * that overflows it is ended, where the process would be without. Returns when
+ * `work` has. To be used once in a process. */
+void script_run_on_guarded_stack(void (*work)(void *context), void *context);
+
+#endif
