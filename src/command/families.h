@@ -1,0 +1,16 @@
+/* The commands, by family. Each array ends in a row without a name. */
+#ifndef COMMAND_FAMILIES_H
+#define COMMAND_FAMILIES_H
+
+#include "engine/command.h"
+
+extern const struct command command_commands[]; /* COMMAND itself. */
+extern const struct command connection_commands[];
+extern const struct command expire_commands[];
+extern const struct command hash_commands[];
+extern const struct command key_commands[];
+extern const struct command set_commands[];
+extern const struct command string_commands[];
+extern const struct command transaction_commands[];
+
+#endif

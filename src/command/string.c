@@ -1,0 +1,783 @@
+/* Commands on strings. */
+#include "base/mem.h"
+#include "command/families.h"
+#include "engine/call.h"
+
+#include <assert.h>
+#include <math.h>
+
+static int64_t expiry_of(const struct value *v)
+{
+    return v == NULL ? EXPIRES_NEVER : value_expires_ms(v);
+}
+
+/* Replies with a string, or nil if there is none. */
+static void reply_value(struct call *c, const struct value *v)
+{
+    if (v == NULL) {
+        reply_nil(c);
+    } else {
+        reply_bytes(c, value_string(v));
+    }
+}
+
+/* Makes `key`, whose value of any type is now `old` or NULL, a string. Where a
+ * short one takes the place of another, that is done without an allocation; long
+ * ones are replaced, since undo would have to copy what was there. */
+static void put(struct call *c, const struct value *old, struct bytes key, struct bytes content,
+                int64_t expires_ms)
+{
+    enum { IN_PLACE_MAX = 64 };
+
+    if (old != NULL && value_type(old) == VALUE_STRING && content.len <= IN_PLACE_MAX &&
+        value_string(old).len <= IN_PLACE_MAX && value_expires_ms(old) == expires_ms) {
+        call_make(c, change_assign(c->db, key, value_string(old).len, content));
+    } else {
+        call_make(c, change_bind(c->db, value_new_string(key, content, expires_ms)));
+    }
+}
+
+/* Returns whether a string of `len` and `more` bytes may be made; fails the call
+ * if not. */
+static bool length_allowed(struct call *c, size_t len, size_t more)
+{
+    size_t total;
+
+    if (__builtin_add_overflow(len, more, &total) ||
+        total > c->engine->settings.proto_max_bulk_len) {
+        call_fail(c, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+        return false;
+    }
+    return true;
+}
+
+/* The options of SET and GETEX. */
+
+struct expiry {
+    const char *word;
+    int64_t unit_ms; /* Of the time behind the word; 0 if there is none. */
+    bool from_now;   /* The time counts from now on, and not from 1970. */
+};
+
+enum { EX, PX, EXAT, PXAT, KEEPTTL, PERSIST, EXPIRY_COUNT };
+
+/* clang-format off */
+static const struct expiry expiries[EXPIRY_COUNT] = {
+    [EX]      = {"ex", 1000, true},
+    [PX]      = {"px", 1, true},
+    [EXAT]    = {"exat", 1000, false},
+    [PXAT]    = {"pxat", 1, false},
+    [KEEPTTL] = {"keepttl", 0, false},
+    [PERSIST] = {"persist", 0, false},
+};
+/* clang-format on */
+
+struct options {
+    bool if_absent;
+    bool if_present;
+    bool get;
+    const struct expiry *expiry; /* NULL: nothing was said about it. */
+    size_t time_arg;
+};
+
+/* Reads what is said of the expiry from argument `arg` on: a time, or `timeless`,
+ * the one word without a time that the command knows. Of several expiries, all
+ * must be of the same word, and the last one counts. Returns how many arguments
+ * it is; 0 if it makes no sense. */
+static size_t read_expiry(const struct call *c, size_t arg, const struct expiry *timeless,
+                          struct options *o)
+{
+    for (size_t i = 0; i < EXPIRY_COUNT; i++) {
+        const struct expiry *e = &expiries[i];
+        bool timed = e->unit_ms > 0;
+        size_t len = timed ? 2 : 1;
+
+        if (call_is(c, arg, e->word) && (timed || e == timeless) &&
+            (o->expiry == NULL || o->expiry == e) && arg + len <= c->argc) {
+            o->expiry = e;
+            o->time_arg = arg + 1;
+            return len;
+        }
+    }
+    return 0;
+}
+
+static bool read_set_options(struct call *c, struct options *o)
+{
+    size_t len;
+
+    for (size_t i = 3; i < c->argc; i += len) {
+        len = 1;
+        if (call_is(c, i, "nx") && !o->if_present) {
+            o->if_absent = true;
+        } else if (call_is(c, i, "xx") && !o->if_absent) {
+            o->if_present = true;
+        } else if (call_is(c, i, "get")) {
+            o->get = true;
+        } else if ((len = read_expiry(c, i, &expiries[KEEPTTL], o)) == 0) {
+            call_fail_syntax(c);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_getex_options(struct call *c, struct options *o)
+{
+    size_t len;
+
+    for (size_t i = 2; i < c->argc; i += len) {
+        len = read_expiry(c, i, &expiries[PERSIST], o);
+        if (len == 0) {
+            call_fail_syntax(c);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Turns the time at argument `arg` into Unix time. */
+static bool read_time(struct call *c, const struct expiry *e, size_t arg, int64_t *expires_ms)
+{
+    int64_t time_ms;
+
+    if (!call_int(c, arg, &time_ms)) {
+        return false;
+    }
+    if (time_ms <= 0 || __builtin_mul_overflow(time_ms, e->unit_ms, &time_ms) ||
+        __builtin_add_overflow(time_ms, e->from_now ? c->now_ms : 0, &time_ms)) {
+        call_fail(c, "ERR invalid expire time in '%s' command", c->command->name);
+        return false;
+    }
+    *expires_ms = time_ms;
+    return true;
+}
+
+/* Reading. */
+
+static void get(struct call *c)
+{
+    const struct value *v;
+
+    if (call_find(c, 1, VALUE_STRING, &v)) {
+        reply_value(c, v);
+    }
+}
+
+static void mget(struct call *c)
+{
+    reply_array(c, c->argc - 1);
+    for (size_t i = 1; i < c->argc; i++) {
+        const struct value *v = call_find_any(c, c->argv[i]);
+
+        reply_value(c, v != NULL && value_type(v) == VALUE_STRING ? v : NULL);
+    }
+}
+
+static void length(struct call *c)
+{
+    const struct value *v;
+
+    if (call_find(c, 1, VALUE_STRING, &v)) {
+        reply_int(c, v == NULL ? 0 : (int64_t)value_string(v).len);
+    }
+}
+
+/* Turns an index that may count from the end into one from the start. */
+static int64_t from_start(int64_t index, int64_t len)
+{
+    if (index < 0) {
+        index += len;
+    }
+    return index < 0 ? 0 : index;
+}
+
+/* Returns the bytes from `start` to `end`, that one included. Where only `end` is
+ * before the string, Redis gives its first byte, and so does this. */
+static struct bytes range(struct bytes b, int64_t start, int64_t end)
+{
+    int64_t len = (int64_t)b.len;
+
+    if (start < 0 && end < 0 && start > end) {
+        return (struct bytes){0};
+    }
+    start = from_start(start, len);
+    end = from_start(end, len);
+    if (end >= len) {
+        end = len - 1;
+    }
+    if (start > end) {
+        return (struct bytes){0};
+    }
+    return (struct bytes){b.at + start, (size_t)(end - start) + 1};
+}
+
+static void getrange(struct call *c)
+{
+    const struct value *v;
+    int64_t start, end;
+
+    if (!call_int(c, 2, &start) || !call_int(c, 3, &end) || !call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    reply_bytes(c, v == NULL ? (struct bytes){0} : range(value_string(v), start, end));
+}
+
+/* Setting. */
+
+static void set(struct call *c)
+{
+    struct bytes key = c->argv[1];
+    struct options o = {0};
+    int64_t expires_ms = EXPIRES_NEVER;
+    const struct value *old;
+    bool refused;
+
+    if (!read_set_options(c, &o)) {
+        return;
+    }
+    if (o.expiry != NULL && o.expiry->unit_ms > 0 &&
+        !read_time(c, o.expiry, o.time_arg, &expires_ms)) {
+        return;
+    }
+    old = keyspace_find(c->keys, key, c->now_ms);
+    if (o.get && old != NULL && value_type(old) != VALUE_STRING) {
+        call_fail_wrong_type(c);
+        return;
+    }
+    if (o.expiry == &expiries[KEEPTTL]) {
+        expires_ms = expiry_of(old);
+    }
+    refused = old == NULL ? o.if_present : o.if_absent;
+    if (o.get) {
+        reply_value(c, old);
+    } else if (refused) {
+        reply_nil(c);
+    } else {
+        reply_ok(c);
+    }
+    if (!refused) {
+        put(c, old, key, c->argv[2], expires_ms);
+    }
+}
+
+static void setnx(struct call *c)
+{
+    const struct value *old = keyspace_find(c->keys, c->argv[1], c->now_ms);
+
+    if (old == NULL) {
+        put(c, NULL, c->argv[1], c->argv[2], EXPIRES_NEVER);
+    }
+    reply_int(c, old == NULL);
+}
+
+static void set_for(struct call *c, const struct expiry *e)
+{
+    struct bytes key = c->argv[1];
+    int64_t expires_ms;
+
+    if (read_time(c, e, 2, &expires_ms)) {
+        put(c, keyspace_find(c->keys, key, c->now_ms), key, c->argv[3], expires_ms);
+        reply_ok(c);
+    }
+}
+
+static void setex(struct call *c)
+{
+    set_for(c, &expiries[EX]);
+}
+
+static void psetex(struct call *c)
+{
+    set_for(c, &expiries[PX]);
+}
+
+/* Sets all pairs of a key and a value. A key may be among them twice. */
+static void put_pairs(struct call *c)
+{
+    for (size_t i = 1; i < c->argc; i += 2) {
+        struct bytes key = c->argv[i];
+
+        put(c, keyspace_find(c->keys, key, c->now_ms), key, c->argv[i + 1], EXPIRES_NEVER);
+    }
+}
+
+static void mset(struct call *c)
+{
+    if (c->argc % 2 == 0) {
+        call_fail_arity(c);
+        return;
+    }
+    put_pairs(c);
+    reply_ok(c);
+}
+
+static void msetnx(struct call *c)
+{
+    if (c->argc % 2 == 0) {
+        call_fail_arity(c);
+        return;
+    }
+    for (size_t i = 1; i < c->argc; i += 2) {
+        if (keyspace_find(c->keys, c->argv[i], c->now_ms) != NULL) {
+            reply_int(c, 0);
+            return;
+        }
+    }
+    put_pairs(c);
+    reply_int(c, 1);
+}
+
+/* Reading what is then changed: the reply comes first, since a change ends the
+ * life of what was read. */
+
+static void getset(struct call *c)
+{
+    const struct value *old;
+
+    if (call_find(c, 1, VALUE_STRING, &old)) {
+        reply_value(c, old);
+        put(c, old, c->argv[1], c->argv[2], EXPIRES_NEVER);
+    }
+}
+
+static void getdel(struct call *c)
+{
+    const struct value *v;
+
+    if (!call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    reply_value(c, v);
+    if (v != NULL) {
+        call_make(c, change_unbind(c->db, c->argv[1]));
+    }
+}
+
+static void getex(struct call *c)
+{
+    struct bytes key = c->argv[1];
+    struct options o = {0};
+    int64_t expires_ms = EXPIRES_NEVER;
+    const struct value *v;
+
+    if (!read_getex_options(c, &o) || !call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    /* A time that makes no sense is an error only where there is a string. */
+    if (v != NULL && o.expiry != NULL && o.expiry->unit_ms > 0 &&
+        !read_time(c, o.expiry, o.time_arg, &expires_ms)) {
+        return;
+    }
+    reply_value(c, v);
+    if (v == NULL || o.expiry == NULL) {
+        return;
+    }
+    if (expires_ms != EXPIRES_NEVER && expires_ms <= c->now_ms) {
+        call_make(c, change_unbind(c->db, key));
+    } else if (expires_ms != value_expires_ms(v)) {
+        call_make(c, change_retime(c->db, key, expires_ms));
+    }
+}
+
+/* Parts of a string. */
+
+static void append(struct call *c)
+{
+    struct bytes key = c->argv[1];
+    struct bytes more = c->argv[2];
+    const struct value *v;
+    size_t len;
+
+    if (!call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    if (v == NULL) {
+        put(c, NULL, key, more, EXPIRES_NEVER);
+        reply_int(c, (int64_t)more.len);
+        return;
+    }
+    len = value_string(v).len;
+    if (length_allowed(c, len, more.len)) {
+        call_make(c, change_splice(c->db, key, len, 0, more));
+        reply_int(c, (int64_t)(len + more.len));
+    }
+}
+
+/* Writes over a string of `len` bytes from `offset` on. If that is behind its end,
+ * zero bytes fill the gap. */
+static void overwrite(struct call *c, struct bytes key, size_t len, size_t offset,
+                      struct bytes content)
+{
+    BUF_LOCAL(padded);
+    size_t gap, removed;
+
+    if (offset <= len) {
+        removed = content.len < len - offset ? content.len : len - offset;
+        call_make(c, change_splice(c->db, key, offset, removed, content));
+        return;
+    }
+    gap = offset - len;
+    memset(buf_reserve(&padded, gap + content.len), 0, gap);
+    padded.len = gap;
+    buf_add(&padded, content);
+    call_make(c, change_splice(c->db, key, len, 0, buf_bytes(&padded)));
+}
+
+static void setrange(struct call *c)
+{
+    struct bytes key = c->argv[1];
+    struct bytes content = c->argv[3];
+    const struct value *v;
+    int64_t offset;
+    size_t len, end;
+
+    if (!call_int(c, 2, &offset)) {
+        return;
+    }
+    if (offset < 0) {
+        call_fail(c, "ERR offset is out of range");
+        return;
+    }
+    if (!call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    len = v == NULL ? 0 : value_string(v).len;
+    if (content.len == 0) {
+        reply_int(c, (int64_t)len);
+        return;
+    }
+    if (!length_allowed(c, (size_t)offset, content.len)) {
+        return;
+    }
+    if (v == NULL) {
+        put(c, NULL, key, (struct bytes){0}, EXPIRES_NEVER);
+    }
+    overwrite(c, key, len, (size_t)offset, content);
+    end = (size_t)offset + content.len;
+    reply_int(c, (int64_t)(end > len ? end : len));
+}
+
+/* Numbers. */
+
+static void add_int(struct call *c, int64_t by)
+{
+    const struct value *v;
+    int64_t number = 0;
+    char text[NUMBER_INT_MAX];
+    size_t len;
+
+    if (!call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    if (v != NULL && !number_parse_int(value_string(v), &number)) {
+        call_fail(c, "ERR value is not an integer or out of range");
+        return;
+    }
+    if (__builtin_add_overflow(number, by, &number)) {
+        call_fail(c, "ERR increment or decrement would overflow");
+        return;
+    }
+    len = number_format_int(text, number);
+    put(c, v, c->argv[1], (struct bytes){text, len}, expiry_of(v));
+    reply_int(c, number);
+}
+
+static void incr(struct call *c)
+{
+    add_int(c, 1);
+}
+
+static void decr(struct call *c)
+{
+    add_int(c, -1);
+}
+
+static void incrby(struct call *c)
+{
+    int64_t by;
+
+    if (call_int(c, 2, &by)) {
+        add_int(c, by);
+    }
+}
+
+static void decrby(struct call *c)
+{
+    int64_t by;
+
+    if (!call_int(c, 2, &by)) {
+        return;
+    }
+    if (by == INT64_MIN) {
+        call_fail(c, "ERR decrement would overflow");
+        return;
+    }
+    add_int(c, -by);
+}
+
+static void incrbyfloat(struct call *c)
+{
+    const struct value *v;
+    long double number = 0;
+    long double by;
+    char text[NUMBER_HUMAN_MAX];
+    struct bytes content;
+
+    if (!call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    if (v != NULL && !number_parse_long_double(value_string(v), &number)) {
+        call_fail(c, "ERR value is not a valid float");
+        return;
+    }
+    if (!call_long_double(c, 2, &by)) {
+        return;
+    }
+    number += by;
+    if (!isfinite(number)) {
+        call_fail(c, "ERR increment would produce NaN or Infinity");
+        return;
+    }
+    content = (struct bytes){text, number_format_human(text, number)};
+    put(c, v, c->argv[1], content, expiry_of(v));
+    reply_bytes(c, content);
+}
+
+/* LCS. The longest common subsequence is found in two passes. The first one finds
+ * its length for all prefixes of both strings, and notes which prefix to shorten
+ * where their last bytes differ; the second one follows these notes back from the
+ * ends. One bit per pair of bytes is all the memory that this takes. */
+
+struct lcs {
+    struct bytes a, b;
+    uint8_t *shorten_a; /* Bits, by the places of two bytes that differ. */
+    size_t len;
+    size_t a_left, b_left; /* How much of the strings the second pass has to go. */
+};
+
+/* Bytes that follow each other in both strings. */
+struct run {
+    size_t a_start, b_start, len;
+};
+
+struct lcs_options {
+    bool len;
+    bool matches;
+    bool match_lens;
+    int64_t min_match_len;
+};
+
+static void lcs_solve(struct lcs *l)
+{
+    uint32_t *best = mem_zalloc((l->b.len + 1) * sizeof *best);
+
+    /* best[j] is the length for the first i bytes of `a` and the first j of `b`. */
+    for (size_t i = 0; i < l->a.len; i++) {
+        uint32_t diagonal = 0;
+
+        for (size_t j = 0; j < l->b.len; j++) {
+            uint32_t above = best[j + 1];
+            size_t place = i * l->b.len + j;
+
+            if (l->a.at[i] == l->b.at[j]) {
+                best[j + 1] = diagonal + 1;
+            } else if (above > best[j]) {
+                l->shorten_a[place / 8] |= (uint8_t)(1 << place % 8);
+            } else {
+                best[j + 1] = best[j];
+            }
+            diagonal = above;
+        }
+    }
+    l->len = best[l->b.len];
+    mem_free(best);
+}
+
+static bool lcs_at_match(const struct lcs *l)
+{
+    return l->a_left > 0 && l->b_left > 0 && l->a.at[l->a_left - 1] == l->b.at[l->b_left - 1];
+}
+
+/* Finds the next run, from the last to the first. Returns false after that. */
+static bool lcs_next(struct lcs *l, struct run *run)
+{
+    run->len = 0;
+    while (l->a_left > 0 && l->b_left > 0 && !lcs_at_match(l)) {
+        size_t place = (l->a_left - 1) * l->b.len + l->b_left - 1;
+
+        if (l->shorten_a[place / 8] >> place % 8 & 1) {
+            l->a_left--;
+        } else {
+            l->b_left--;
+        }
+    }
+    while (lcs_at_match(l)) {
+        l->a_left--;
+        l->b_left--;
+        run->len++;
+    }
+    run->a_start = l->a_left;
+    run->b_start = l->b_left;
+    return run->len > 0;
+}
+
+static void lcs_reply_string(struct call *c, struct lcs *l)
+{
+    BUF_LOCAL(text);
+    struct run run;
+    size_t left = l->len;
+
+    buf_reserve(&text, l->len);
+    text.len = l->len;
+    while (lcs_next(l, &run)) {
+        assert(run.len <= left);
+        left -= run.len;
+        memcpy(text.at + left, l->a.at + run.a_start, run.len);
+    }
+    reply_bytes(c, buf_bytes(&text));
+}
+
+static void reply_places(struct call *c, size_t start, size_t len)
+{
+    reply_array(c, 2);
+    reply_int(c, (int64_t)start);
+    reply_int(c, (int64_t)(start + len - 1));
+}
+
+static void lcs_reply_matches(struct call *c, struct lcs *l, const struct lcs_options *o)
+{
+    struct run run;
+    size_t place, count = 0;
+
+    reply_map(c, 2);
+    reply_string(c, "matches");
+    place = reply_late(c);
+    while (lcs_next(l, &run)) {
+        if ((int64_t)run.len < o->min_match_len) {
+            continue;
+        }
+        reply_array(c, o->match_lens ? 3 : 2);
+        reply_places(c, run.a_start, run.len);
+        reply_places(c, run.b_start, run.len);
+        if (o->match_lens) {
+            reply_int(c, (int64_t)run.len);
+        }
+        count++;
+    }
+    reply_late_end(c, place, RESP_ARRAY, count);
+    reply_string(c, "len");
+    reply_int(c, (int64_t)l->len);
+}
+
+static bool lcs_read_options(struct call *c, struct lcs_options *o)
+{
+    for (size_t i = 3; i < c->argc; i++) {
+        if (call_is(c, i, "idx")) {
+            o->matches = true;
+        } else if (call_is(c, i, "len")) {
+            o->len = true;
+        } else if (call_is(c, i, "withmatchlen")) {
+            o->match_lens = true;
+        } else if (call_is(c, i, "minmatchlen") && i + 1 < c->argc) {
+            i++;
+            if (!call_int(c, i, &o->min_match_len)) {
+                return false;
+            }
+        } else {
+            call_fail_syntax(c);
+            return false;
+        }
+    }
+    if (o->len && o->matches) {
+        call_fail(c, "ERR If you want both the length and indexes, please just use IDX.");
+        return false;
+    }
+    return true;
+}
+
+static bool lcs_find_string(struct call *c, size_t arg, struct bytes *content)
+{
+    const struct value *v = call_find_any(c, c->argv[arg]);
+
+    if (v != NULL && value_type(v) != VALUE_STRING) {
+        call_fail(c, "ERR The specified keys must contain string values");
+        return false;
+    }
+    *content = v == NULL ? (struct bytes){0} : value_string(v);
+    return true;
+}
+
+/* Redis takes four bytes per pair, and limits how many these may be. That is a
+ * good limit for the time it takes as well, so we have it too. */
+static bool lcs_allowed(struct call *c, const struct lcs *l)
+{
+    size_t pairs;
+
+    if (__builtin_mul_overflow(l->a.len + 1, l->b.len + 1, &pairs) ||
+        pairs > c->engine->settings.proto_max_bulk_len / sizeof(uint32_t)) {
+        call_fail(c, "ERR Insufficient memory, transient memory for LCS exceeds "
+                     "proto-max-bulk-len");
+        return false;
+    }
+    return true;
+}
+
+static void lcs(struct call *c)
+{
+    struct lcs_options o = {0};
+    struct lcs l = {0};
+
+    if (!lcs_find_string(c, 1, &l.a) || !lcs_find_string(c, 2, &l.b) || !lcs_read_options(c, &o) ||
+        !lcs_allowed(c, &l)) {
+        return;
+    }
+    l.a_left = l.a.len;
+    l.b_left = l.b.len;
+    l.shorten_a = mem_zalloc(l.a.len * l.b.len / 8 + 1);
+    lcs_solve(&l);
+    if (o.matches) {
+        lcs_reply_matches(c, &l, &o);
+    } else if (o.len) {
+        reply_int(c, (int64_t)l.len);
+    } else {
+        lcs_reply_string(c, &l);
+    }
+    mem_free(l.shorten_a);
+}
+
+/* clang-format off */
+enum {
+    READ       = COMMAND_READONLY,
+    READ_FAST  = COMMAND_READONLY | COMMAND_FAST,
+    WRITE      = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT,
+    WRITE_FAST = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT | COMMAND_FAST,
+    FREE_FAST  = COMMAND_WRITE | COMMAND_DIRECT | COMMAND_FAST, /* Takes no memory. */
+};
+
+const struct command string_commands[] = {
+    {.name = "append",      .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_INSERT)},                                      .run = append,      .group = "string", .since = "2.0.0", .complexity = "O(1)",                                     .summary = "Appends to a string",                                  .syntax = "key value"},
+    {.name = "decr",        .arity = 2,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = decr,        .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Subtracts one from an integer",                        .syntax = "key"},
+    {.name = "decrby",      .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = decrby,      .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Subtracts a number from an integer",                   .syntax = "key decrement"},
+    {.name = "get",         .arity = 2,  .flags = READ_FAST,  .keys = {ONE_KEY(KEY_RO | KEY_ACCESS)},                                      .run = get,         .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Returns the string value of a key",                    .syntax = "key"},
+    {.name = "getdel",      .arity = 2,  .flags = FREE_FAST,  .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_DELETE)},                         .run = getdel,      .group = "string", .since = "6.2.0", .complexity = "O(1)",                                     .summary = "Returns a string and deletes its key",                 .syntax = "key"},
+    {.name = "getex",       .arity = -2, .flags = FREE_FAST,  .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = getex,       .group = "string", .since = "6.2.0", .complexity = "O(1)",                                     .summary = "Returns a string and sets or removes its expiry",      .syntax = "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]"},
+    {.name = "getrange",    .arity = 4,  .flags = READ,       .keys = {ONE_KEY(KEY_RO | KEY_ACCESS)},                                      .run = getrange,    .group = "string", .since = "2.4.0", .complexity = "O(N) in the length of the reply",          .summary = "Returns a part of a string",                           .syntax = "key start end"},
+    {.name = "getset",      .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = getset,      .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string and returns the one before",    .syntax = "key value"},
+    {.name = "incr",        .arity = 2,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = incr,        .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Adds one to an integer",                               .syntax = "key"},
+    {.name = "incrby",      .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = incrby,      .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Adds a number to an integer",                          .syntax = "key increment"},
+    {.name = "incrbyfloat", .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = incrbyfloat, .group = "string", .since = "2.6.0", .complexity = "O(1)",                                     .summary = "Adds a number to a floating point number",             .syntax = "key increment"},
+    {.name = "lcs",         .arity = -3, .flags = READ,       .keys = {{.flags = KEY_RO | KEY_ACCESS, .index = 1, .last = 1, .step = 1}},  .run = lcs,         .group = "string", .since = "7.0.0", .complexity = "O(N*M) in the lengths of the two strings", .summary = "Finds the longest common subsequence of two strings",  .syntax = "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]"},
+    {.name = "mget",        .arity = -2, .flags = READ_FAST,  .keys = {ALL_KEYS(KEY_RO | KEY_ACCESS)},                                     .run = mget,        .group = "string", .since = "1.0.0", .complexity = "O(N) in the number of keys",               .summary = "Returns the string values of several keys",            .syntax = "key [key ...]"},
+    {.name = "mset",        .arity = -3, .flags = WRITE,      .keys = {{.flags = KEY_OW | KEY_UPDATE, .index = 1, .last = -1, .step = 2}}, .run = mset,        .group = "string", .since = "1.0.1", .complexity = "O(N) in the number of keys",               .summary = "Sets several keys to strings",                         .syntax = "key value [key value ...]"},
+    {.name = "msetnx",      .arity = -3, .flags = WRITE,      .keys = {{.flags = KEY_OW | KEY_INSERT, .index = 1, .last = -1, .step = 2}}, .run = msetnx,      .group = "string", .since = "1.0.1", .complexity = "O(N) in the number of keys",               .summary = "Sets several keys to strings if none of them exists",  .syntax = "key value [key value ...]"},
+    {.name = "psetex",      .arity = 4,  .flags = WRITE,      .keys = {ONE_KEY(KEY_OW | KEY_UPDATE)},                                      .run = psetex,      .group = "string", .since = "2.6.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string that expires, in milliseconds", .syntax = "key milliseconds value"},
+    {.name = "set",         .arity = -3, .flags = WRITE,      .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS)},    .run = set,         .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string, whatever it held before",      .syntax = "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]"},
+    {.name = "setex",       .arity = 4,  .flags = WRITE,      .keys = {ONE_KEY(KEY_OW | KEY_UPDATE)},                                      .run = setex,       .group = "string", .since = "2.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string that expires, in seconds",      .syntax = "key seconds value"},
+    {.name = "setnx",       .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_OW | KEY_INSERT)},                                      .run = setnx,       .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string if it does not exist",          .syntax = "key value"},
+    {.name = "setrange",    .arity = 4,  .flags = WRITE,      .keys = {ONE_KEY(KEY_RW | KEY_UPDATE)},                                      .run = setrange,    .group = "string", .since = "2.2.0", .complexity = "O(N) in the length of the value",          .summary = "Overwrites a part of a string",                        .syntax = "key offset value"},
+    {.name = "strlen",      .arity = 2,  .flags = READ_FAST,  .keys = {ONE_KEY(KEY_RO)},                                                   .run = length,      .group = "string", .since = "2.2.0", .complexity = "O(1)",                                     .summary = "Returns the length of a string",                       .syntax = "key"},
+    {.name = "substr",      .arity = 4,  .flags = READ,       .keys = {ONE_KEY(KEY_RO | KEY_ACCESS)},                                      .run = getrange,    .group = "string", .since = "1.0.0", .complexity = "O(N) in the length of the reply",          .summary = "Returns a part of a string",                           .syntax = "key start end"},
+    {0},
+};
+/* clang-format on */
