@@ -20,7 +20,13 @@ bool bytes_equal_nocase(struct bytes a, struct bytes b)
 
 bool bytes_is(struct bytes b, const char *word)
 {
-    return bytes_equal_nocase(b, bytes_of(word));
+    size_t i = 0;
+
+    while (i < b.len && (b.at[i] == word[i] || lower(b.at[i]) == lower(word[i])) &&
+           word[i] != '\0') {
+        i++;
+    }
+    return i == b.len && word[i] == '\0';
 }
 
 int bytes_compare(struct bytes a, struct bytes b)

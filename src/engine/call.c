@@ -6,12 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void call_make(struct call *c, struct change change)
+void call_record(struct call *c, const struct change *change)
 {
-    if (change.kind == CHANGE_BIND) {
-        keyspace_touch(change.value, c->now_ms);
+    if (change->kind == CHANGE_BIND) {
+        keyspace_touch(change->value, c->now_ms);
     }
-    journal_make(&c->engine->journal, change);
+    journal_record(&c->engine->journal, change);
 }
 
 void call_fail_text(struct call *c, struct bytes text)

@@ -26,7 +26,11 @@ struct call {
 };
 
 /* Makes a change. */
-void call_make(struct call *c, struct change change);
+void call_record(struct call *c, const struct change *change);
+static inline void call_make(struct call *c, struct change change)
+{
+    call_record(c, &change);
+}
 
 /* Replies with an error, "WRONGTYPE ..." or "ERR ...". When the handler then
  * returns, the engine undoes everything the call has changed: a call that

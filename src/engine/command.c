@@ -9,31 +9,36 @@ enum { SLOTS = 1024 }; /* Several times the number of commands; a power of two. 
 
 struct registry {
     size_t count;
-    const struct command *slot[SLOTS];
+    struct {
+        uint32_t hash;
+        const struct command *row;
+    } slot[SLOTS];
     const struct command *row[SLOTS]; /* The first `count`, in the order they came. */
 };
 
 /* FNV-1a over lower-cased bytes: names are short and nobody chooses them to
  * collide. */
-static size_t hash_name(struct bytes name)
+static uint32_t hash_name(struct bytes name)
 {
     uint32_t h = 2166136261u;
 
     for (size_t i = 0; i < name.len; i++) {
         h = (h ^ ((unsigned char)name.at[i] | 0x20)) * 16777619u;
     }
-    return (h ^ (h >> 15)) % SLOTS;
+    return h ^ (h >> 15);
 }
 
 static void add(struct registry *r, const struct command *cmd)
 {
-    size_t i = hash_name(bytes_of(cmd->name));
+    uint32_t hash = hash_name(bytes_of(cmd->name));
+    size_t i = hash % SLOTS;
 
     assert(r->count < SLOTS / 2);
-    while (r->slot[i] != NULL) {
+    while (r->slot[i].row != NULL) {
         i = (i + 1) % SLOTS;
     }
-    r->slot[i] = cmd;
+    r->slot[i].row = cmd;
+    r->slot[i].hash = hash;
     r->row[r->count++] = cmd;
 }
 
@@ -57,12 +62,11 @@ void registry_free(struct registry *r)
 
 const struct command *registry_find(const struct registry *r, struct bytes name)
 {
-    if (name.len == 0) {
-        return NULL;
-    }
-    for (size_t i = hash_name(name); r->slot[i] != NULL; i = (i + 1) % SLOTS) {
-        if (bytes_is(name, r->slot[i]->name)) {
-            return r->slot[i];
+    uint32_t hash = hash_name(name);
+
+    for (size_t i = hash % SLOTS; r->slot[i].row != NULL; i = (i + 1) % SLOTS) {
+        if (r->slot[i].hash == hash && bytes_is(name, r->slot[i].row->name)) {
+            return r->slot[i].row;
         }
     }
     return NULL;

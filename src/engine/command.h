@@ -34,6 +34,7 @@ enum command_flags {
     COMMAND_DIRECT = 1 << 24,    /* Finds all errors before its first change, so that no
                                     undo is kept for it when nobody else needs one. */
     COMMAND_IMMEDIATE = 1 << 25, /* Runs at once inside MULTI, instead of being queued. */
+    COMMAND_EXECUTES = 1 << 26,  /* Runs what has been queued. */
 };
 
 /* How a command uses the keys that a key spec finds. */

@@ -130,22 +130,27 @@ void engine_run(struct session *s, const struct command *command, struct sink *r
 /* Requests of clients. */
 
 /* A request that is refused before it runs. What a transaction cannot queue makes
- * the whole of it fail. */
-__attribute__((format(printf, 2, 3))) static void refuse(struct session *s, const char *format, ...)
+ * the whole of it fail; an EXEC that is refused ends it. */
+__attribute__((format(printf, 3, 4))) static void
+refuse(struct session *s, const struct command *cmd, const char *format, ...)
 {
     struct sink *reply = session_sink(s);
-    BUF_LOCAL(text);
-    char line[512];
+    char text[512] = "EXECABORT Transaction discarded because of: ";
+    size_t start = strlen(text);
     va_list args;
 
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    vsnprintf(text + start, sizeof text - start, format, args);
     va_end(args);
-    buf_add(&text, bytes_of(line));
 
     s->engine->stats.error_replies++;
+    if (s->in_multi && cmd != NULL && (cmd->flags & COMMAND_EXECUTES)) {
+        session_drop_queue(s);
+        watch_drop_all(&s->engine->watchers, s);
+        start = 0;
+    }
     s->multi_failed |= s->in_multi;
-    reply->ops->error(reply, buf_bytes(&text));
+    reply->ops->error(reply, bytes_of(text + start));
 }
 
 static void refuse_unknown(struct session *s, size_t argc, const struct bytes *argv)
@@ -158,7 +163,7 @@ static void refuse_unknown(struct session *s, size_t argc, const struct bytes *a
         int len = argv[i].len < (size_t)room ? (int)argv[i].len : room;
         buf_addf(&args, "'%.*s' ", len, argv[i].at);
     }
-    refuse(s, "ERR unknown command '%.*s', with args beginning with: %.*s",
+    refuse(s, NULL, "ERR unknown command '%.*s', with args beginning with: %.*s",
            argv[0].len < SHOWN ? (int)argv[0].len : SHOWN, argv[0].at, (int)args.len,
            args.len > 0 ? args.at : "");
 }
@@ -173,14 +178,14 @@ static void refuse_unknown_sub(struct session *s, const struct command *containe
         capitals[i] = (char)toupper((unsigned char)container->name[i]);
     }
     capitals[i] = '\0';
-    refuse(s, "ERR unknown subcommand '%.*s'. Try %s HELP.", name.len < 128 ? (int)name.len : 128,
-           name.at, capitals);
+    refuse(s, NULL, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+           name.len < 128 ? (int)name.len : 128, name.at, capitals);
 }
 
 static void refuse_arity(struct session *s, const struct command *container,
                          const struct command *cmd)
 {
-    refuse(s, "ERR wrong number of arguments for '%s%s%s' command",
+    refuse(s, cmd, "ERR wrong number of arguments for '%s%s%s' command",
            container != NULL ? container->name : "", container != NULL ? "|" : "", cmd->name);
 }
 
@@ -201,24 +206,23 @@ static bool may_run(struct session *s, const struct command *cmd)
     struct engine *e = s->engine;
 
     if (!s->authenticated && e->settings.requirepass.len > 0 && !(cmd->flags & COMMAND_NO_AUTH)) {
-        refuse(s, "NOAUTH Authentication required.");
+        refuse(s, cmd, "NOAUTH Authentication required.");
         return false;
     }
     if (e->running.is_busy && !(cmd->flags & COMMAND_ALLOW_BUSY)) {
-        refuse(s,
+        refuse(s, cmd,
                "BUSY Redis is busy running a script. You can only call %s KILL or SHUTDOWN "
                "NOSAVE.",
                e->running.is_function ? "FUNCTION" : "SCRIPT");
         return false;
     }
     if (engine_out_of_memory(e) &&
-        ((cmd->flags & COMMAND_DENYOOM) || (s->in_multi && !(cmd->flags & COMMAND_NO_AUTH) &&
-                                            (cmd->flags & COMMAND_IMMEDIATE) && queue_grows(s)))) {
-        refuse(s, "OOM command not allowed when used memory > 'maxmemory'.");
+        ((cmd->flags & COMMAND_DENYOOM) || ((cmd->flags & COMMAND_EXECUTES) && queue_grows(s)))) {
+        refuse(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
         return false;
     }
     if (s->in_multi && (cmd->flags & COMMAND_NO_MULTI)) {
-        refuse(s, "ERR Command not allowed inside a transaction");
+        refuse(s, cmd, "ERR Command not allowed inside a transaction");
         return false;
     }
     return true;
@@ -231,7 +235,9 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
     struct sink *reply = session_sink(s);
 
     if (s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE)) {
-        session_queue(s, cmd, argc, argv);
+        if (!s->multi_failed && !s->watch_failed) { /* Else it will not run anyway. */
+            session_queue(s, cmd, argc, argv);
+        }
         reply->ops->status(reply, BYTES("QUEUED"));
         return;
     }

@@ -5,85 +5,6 @@
 
 #include <assert.h>
 
-struct change change_bind(unsigned db, struct value *value)
-{
-    return (struct change){
-        .kind = CHANGE_BIND, .db = (uint16_t)db, .key = value_key(value), .value = value};
-}
-
-struct change change_unbind(unsigned db, struct bytes key)
-{
-    return (struct change){.kind = CHANGE_UNBIND, .db = (uint16_t)db, .key = key};
-}
-
-struct change change_retime(unsigned db, struct bytes key, int64_t expires_ms)
-{
-    return (struct change){
-        .kind = CHANGE_RETIME, .db = (uint16_t)db, .key = key, .expires_ms = expires_ms};
-}
-
-struct change change_splice(unsigned db, struct bytes key, size_t offset, size_t removed,
-                            struct bytes inserted)
-{
-    return (struct change){.kind = CHANGE_SPLICE,
-                           .db = (uint16_t)db,
-                           .raw = true,
-                           .key = key,
-                           .inserted = inserted,
-                           .offset = offset,
-                           .removed = removed};
-}
-
-struct change change_assign(unsigned db, struct bytes key, size_t old_len, struct bytes content)
-{
-    struct change c = change_splice(db, key, 0, old_len, content);
-
-    c.raw = false;
-    return c;
-}
-
-static struct change of_member(enum change_kind kind, unsigned db, struct bytes key,
-                               struct bytes member, struct bytes content)
-{
-    return (struct change){.kind = (uint8_t)kind,
-                           .db = (uint16_t)db,
-                           .position = PACKED_NONE,
-                           .key = key,
-                           .member = member,
-                           .content = content};
-}
-
-struct change change_field_set(unsigned db, struct bytes key, struct bytes field,
-                               struct bytes content)
-{
-    return of_member(CHANGE_FIELD_SET, db, key, field, content);
-}
-
-struct change change_field_remove(unsigned db, struct bytes key, struct bytes field)
-{
-    return of_member(CHANGE_FIELD_REMOVE, db, key, field, (struct bytes){0});
-}
-
-struct change change_set_add(unsigned db, struct bytes key, struct bytes member)
-{
-    return of_member(CHANGE_SET_ADD, db, key, member, (struct bytes){0});
-}
-
-struct change change_set_remove(unsigned db, struct bytes key, struct bytes member)
-{
-    return of_member(CHANGE_SET_REMOVE, db, key, member, (struct bytes){0});
-}
-
-struct change change_swap(unsigned a, unsigned b)
-{
-    return (struct change){.kind = CHANGE_SWAP, .db = (uint16_t)a, .other = (uint16_t)b};
-}
-
-struct change change_flush(unsigned db)
-{
-    return (struct change){.kind = CHANGE_FLUSH, .db = (uint16_t)db};
-}
-
 /* Each function below makes one kind of change. With an inverse to give, it first
  * copies what the inverse needs of what is about to go. */
 
@@ -136,9 +57,13 @@ static void splice(struct dataset *data, const struct change *c, struct change *
     assert(c->offset + c->removed <= value_string(v).len);
     if (inverse != NULL) {
         gone = (struct bytes){value_string(v).at + c->offset, c->removed};
-        *inverse = change_splice(c->db, arena_copy(arena, c->key), c->offset, c->inserted.len,
-                                 arena_copy(arena, gone));
+        inverse->kind = CHANGE_SPLICE;
         inverse->raw = value_raw(v);
+        inverse->db = c->db;
+        inverse->key = arena_copy(arena, c->key);
+        inverse->inserted = arena_copy(arena, gone);
+        inverse->offset = c->offset;
+        inverse->removed = c->inserted.len;
     }
     edit_splice(data->db[c->db], c->key, c->offset, c->removed, c->inserted, c->raw);
 }

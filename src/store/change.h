@@ -58,23 +58,117 @@ struct change {
     };
 };
 
-/* Describe a change. Bytes are viewed; change_bind() takes `value`. */
-struct change change_bind(unsigned db, struct value *value);
-struct change change_unbind(unsigned db, struct bytes key);
-struct change change_retime(unsigned db, struct bytes key, int64_t expires_ms);
-struct change change_splice(unsigned db, struct bytes key, size_t offset, size_t removed,
-                            struct bytes inserted);
+/* Describe a change. Bytes are viewed; change_bind() takes `value`.
+ *
+ * They set field by field, and are inline: describing a change is on the way of
+ * every write, and copies of structs would cost more than the rest of it. */
+
+static inline struct change change_on(enum change_kind kind, unsigned db, struct bytes key)
+{
+    struct change c;
+
+    c.kind = (uint8_t)kind;
+    c.raw = false;
+    c.db = (uint16_t)db;
+    c.position = UINT32_MAX; /* PACKED_NONE */
+    c.key.at = key.at;
+    c.key.len = key.len;
+    return c;
+}
+
+static inline struct change change_bind(unsigned db, struct value *value)
+{
+    struct change c = change_on(CHANGE_BIND, db, value_key(value));
+
+    c.value = value;
+    return c;
+}
+
+static inline struct change change_unbind(unsigned db, struct bytes key)
+{
+    return change_on(CHANGE_UNBIND, db, key);
+}
+
+static inline struct change change_retime(unsigned db, struct bytes key, int64_t expires_ms)
+{
+    struct change c = change_on(CHANGE_RETIME, db, key);
+
+    c.expires_ms = expires_ms;
+    return c;
+}
+
+static inline struct change change_splice(unsigned db, struct bytes key, size_t offset,
+                                          size_t removed, struct bytes inserted)
+{
+    struct change c = change_on(CHANGE_SPLICE, db, key);
+
+    c.raw = true;
+    c.inserted.at = inserted.at;
+    c.inserted.len = inserted.len;
+    c.offset = offset;
+    c.removed = removed;
+    return c;
+}
 
 /* A splice of all of a string, after which it counts as newly set: an integer, or
  * short, or neither. `old_len` is how long it is now. */
-struct change change_assign(unsigned db, struct bytes key, size_t old_len, struct bytes content);
-struct change change_field_set(unsigned db, struct bytes key, struct bytes field,
-                               struct bytes content);
-struct change change_field_remove(unsigned db, struct bytes key, struct bytes field);
-struct change change_set_add(unsigned db, struct bytes key, struct bytes member);
-struct change change_set_remove(unsigned db, struct bytes key, struct bytes member);
-struct change change_swap(unsigned a, unsigned b);
-struct change change_flush(unsigned db);
+static inline struct change change_assign(unsigned db, struct bytes key, size_t old_len,
+                                          struct bytes content)
+{
+    struct change c = change_splice(db, key, 0, old_len, content);
+
+    c.raw = false;
+    return c;
+}
+
+static inline struct change change_of_member(enum change_kind kind, unsigned db, struct bytes key,
+                                             struct bytes member, struct bytes content)
+{
+    struct change c = change_on(kind, db, key);
+
+    c.member.at = member.at;
+    c.member.len = member.len;
+    c.content.at = content.at;
+    c.content.len = content.len;
+    return c;
+}
+
+static inline struct change change_field_set(unsigned db, struct bytes key, struct bytes field,
+                                             struct bytes content)
+{
+    return change_of_member(CHANGE_FIELD_SET, db, key, field, content);
+}
+
+static inline struct change change_field_remove(unsigned db, struct bytes key, struct bytes field)
+{
+    return change_of_member(CHANGE_FIELD_REMOVE, db, key, field, (struct bytes){0});
+}
+
+static inline struct change change_set_add(unsigned db, struct bytes key, struct bytes member)
+{
+    return change_of_member(CHANGE_SET_ADD, db, key, member, (struct bytes){0});
+}
+
+static inline struct change change_set_remove(unsigned db, struct bytes key, struct bytes member)
+{
+    return change_of_member(CHANGE_SET_REMOVE, db, key, member, (struct bytes){0});
+}
+
+static inline struct change change_swap(unsigned a, unsigned b)
+{
+    struct change c = change_on(CHANGE_SWAP, a, (struct bytes){0});
+
+    c.other = (uint16_t)b;
+    return c;
+}
+
+static inline struct change change_flush(unsigned db)
+{
+    struct change c = change_on(CHANGE_FLUSH, db, (struct bytes){0});
+
+    c.keyspace = NULL;
+    return c;
+}
 
 /* Makes `c`, and takes what it owns. If `inverse` is not NULL, *inverse becomes
  * the change that undoes it; it views copies in `arena`, and may own a value. If

@@ -23,16 +23,16 @@ static void keep(struct journal *j, const struct change *c)
     j->newest = u;
 }
 
-void journal_make(struct journal *j, struct change c)
+void journal_record(struct journal *j, const struct change *c)
 {
     j->changes++;
     if (j->keeps_redo) {
-        change_encode(&c, &j->redo);
+        change_encode(c, &j->redo);
     }
     if (j->keeps_undo) {
-        keep(j, &c);
+        keep(j, c);
     } else {
-        change_make(j->data, &c, NULL, NULL);
+        change_make(j->data, c, NULL, NULL);
     }
 }
 

@@ -31,7 +31,11 @@ struct journal_mark {
 };
 
 /* Makes `c` and records it. Takes what it owns, copies the rest. */
-void journal_make(struct journal *j, struct change c);
+void journal_record(struct journal *j, const struct change *c);
+static inline void journal_make(struct journal *j, struct change c)
+{
+    journal_record(j, &c);
+}
 
 /* Returns where the journal is now. */
 struct journal_mark journal_mark(const struct journal *j);

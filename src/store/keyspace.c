@@ -10,6 +10,7 @@ struct keyspace {
     struct table *table;
     struct tree *expiry; /* Values that expire, by when. */
     const struct value_limits *limits;
+    struct value *last; /* The value last found, while it is bound; or NULL. */
 };
 
 static struct bytes key_of(const void *item)
@@ -27,6 +28,7 @@ struct keyspace *keyspace_new(const struct value_limits *limits)
     keys->table = table_new(&value_table);
     keys->expiry = tree_new(&by_address);
     keys->limits = limits;
+    keys->last = NULL;
     return keys;
 }
 
@@ -45,21 +47,33 @@ void keyspace_free(struct keyspace *keys)
     mem_free(keys);
 }
 
+/* Most keys are asked for several times in a row: by the checks of a command and
+ * then by its changes, or by the turns of a script's loop. Comparing one key costs
+ * less than hashing it. */
+static struct value *look_up(const struct keyspace *keys, struct bytes key)
+{
+    struct value *v = keys->last;
+
+    if (v != NULL && bytes_equal(value_key(v), key)) {
+        return v;
+    }
+    v = table_find(keys->table, key);
+    if (v != NULL) {
+        ((struct keyspace *)keys)->last = v;
+    }
+    return v;
+}
+
 const struct value *keyspace_find_any(const struct keyspace *keys, struct bytes key)
 {
-    return table_find(keys->table, key);
+    return look_up(keys, key);
 }
 
 const struct value *keyspace_find(const struct keyspace *keys, struct bytes key, int64_t now_ms)
 {
-    const struct value *v = table_find(keys->table, key);
-    int64_t expires_ms;
+    const struct value *v = look_up(keys, key);
 
-    if (v == NULL) {
-        return NULL;
-    }
-    expires_ms = value_expires_ms(v);
-    return expires_ms != EXPIRES_NEVER && expires_ms <= now_ms ? NULL : v;
+    return v == NULL || value_has_expired(v, now_ms) ? NULL : v;
 }
 
 /* When a value was last read is not part of the data: no change is made of it. */
@@ -210,6 +224,7 @@ struct value *edit_bind(struct keyspace *keys, struct value *value)
 {
     struct value *old = table_put(keys->table, value);
 
+    keys->last = value;
     if (old != NULL) {
         index_remove(keys, old);
     }
@@ -222,13 +237,14 @@ struct value *edit_unbind(struct keyspace *keys, struct bytes key)
     struct value *v = table_remove(keys->table, key);
 
     assert(v != NULL);
+    keys->last = NULL;
     index_remove(keys, v);
     return v;
 }
 
 struct value *edit_find(struct keyspace *keys, struct bytes key, enum value_type type)
 {
-    struct value *v = table_find(keys->table, key);
+    struct value *v = look_up(keys, key);
 
     assert(v != NULL);
     assert(value_type(v) == type);
@@ -243,13 +259,14 @@ static void put_moved(struct keyspace *keys, struct value *v, struct value *move
     if (moved != v) {
         old = table_put(keys->table, moved);
         assert(old == v);
+        keys->last = moved;
         mem_free(old);
     }
 }
 
 void edit_retime(struct keyspace *keys, struct bytes key, int64_t expires_ms)
 {
-    struct value *v = table_find(keys->table, key);
+    struct value *v = look_up(keys, key);
     struct value *moved;
 
     assert(v != NULL);

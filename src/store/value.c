@@ -60,7 +60,7 @@ enum {
 };
 
 const struct value_limits value_limits_default = {
-    .hash_max_packed_entries = 128,
+    .hash_max_packed_entries = 512,
     .hash_max_packed_value = 64,
     .set_max_intset_entries = 512,
     .set_max_packed_entries = 128,
@@ -892,7 +892,9 @@ static void table_set(struct value *v, struct bytes name, struct bytes content)
     if (old != NULL && mem_size(old) >= sizeof *old + name.len + content.len &&
         content.len >= old->content_len / 2) {
         old->content_len = (uint32_t)content.len;
-        memcpy(old->at + name.len, content.at, content.len);
+        if (content.len > 0) {
+            memcpy(old->at + name.len, content.at, content.len);
+        }
         return;
     }
     mem_free(table_put(body(v), field_new(name, content)));

@@ -1,0 +1,612 @@
+#include "store/journal.h"
+
+#include "base/mem.h"
+#include "test/lib/check.h"
+
+enum {
+    DATABASES = 3,
+    KEYS = 5,
+    MEMBERS = 9,
+    NOW_MS = 1000,
+};
+
+/* So low that collections often outgrow their containers. */
+static const struct value_limits low_limits = {
+    .hash_max_packed_entries = 4,
+    .hash_max_packed_value = 8,
+    .set_max_intset_entries = 4,
+    .set_max_packed_entries = 4,
+    .set_max_packed_value = 8,
+};
+
+static const char *const keys[KEYS] = {"", "a", "b", "key", "a key that is longer than the others"};
+
+/* Numbers, words and what is too long for a packed array. */
+static const char *const members[MEMBERS] = {
+    "1", "-2", "70000", "9223372036854775807", "one", "two", "", "eight by", "ninebytes"};
+
+struct bench {
+    struct dataset *data;
+    struct dataset *follower; /* Makes the changes that are committed. */
+    struct journal journal;
+    struct random random;
+};
+
+static void bench_open(struct bench *b, uint64_t seed)
+{
+    *b = (struct bench){.data = dataset_new(DATABASES), .follower = dataset_new(DATABASES)};
+    b->data->limits = low_limits;
+    b->journal = (struct journal){.data = b->data, .keeps_undo = true, .keeps_redo = true};
+    random_seed(&b->random, seed);
+}
+
+static void bench_close(struct bench *b)
+{
+    journal_clear(&b->journal);
+    dataset_free(b->data);
+    dataset_free(b->follower);
+}
+
+static bool one_in(struct bench *b, uint64_t n)
+{
+    return random_below(&b->random, n) == 0;
+}
+
+static struct bytes some_key(struct bench *b)
+{
+    return bytes_of(keys[random_below(&b->random, KEYS)]);
+}
+
+static struct bytes some_member(struct bench *b)
+{
+    return bytes_of(members[random_below(&b->random, MEMBERS)]);
+}
+
+/* Up to just more than an embedded string; now and then more than a block of an
+ * arena. */
+static struct bytes some_content(struct bench *b)
+{
+    static char content[70000];
+    size_t len =
+        one_in(b, 100) ? sizeof content : random_below(&b->random, one_in(b, 4) ? 210 : 12);
+
+    memset(content, 'a' + (int)random_below(&b->random, 26), len);
+    return (struct bytes){len > 0 ? content : NULL, len};
+}
+
+static int64_t some_expiry(struct bench *b)
+{
+    return one_in(b, 2) ? EXPIRES_NEVER : (int64_t)random_below(&b->random, 2 * NOW_MS);
+}
+
+/* Changes, each of which is possible where the data is. */
+
+static struct value *some_value(struct bench *b)
+{
+    struct value *v;
+    size_t count = 1 + random_below(&b->random, 6);
+
+    switch (random_below(&b->random, 3)) {
+    case 0:
+        return value_new_string(some_key(b), some_content(b), some_expiry(b));
+    case 1:
+        v = value_new_set(some_key(b), some_expiry(b));
+        for (size_t i = 0; i < count; i++) {
+            value_fill_member(v, some_member(b), &b->data->limits);
+        }
+        return v;
+    default:
+        v = value_new_hash(some_key(b), some_expiry(b));
+        for (size_t i = 0; i < count; i++) {
+            value_fill_field(v, some_member(b), some_member(b), &b->data->limits);
+        }
+        return v;
+    }
+}
+
+static void change_string(struct bench *b, unsigned db, const struct value *v)
+{
+    struct bytes key = some_key(b);
+    size_t len = value_string(v).len;
+    size_t offset = random_below(&b->random, len + 1);
+    size_t removed = random_below(&b->random, len - offset + 1);
+
+    key = value_key(v);
+    if (one_in(b, 3)) {
+        journal_make(&b->journal, change_assign(db, key, len, some_content(b)));
+    } else {
+        journal_make(&b->journal, change_splice(db, key, offset, removed, some_content(b)));
+    }
+}
+
+/* The key goes away with its last element. */
+static void change_set(struct bench *b, unsigned db, const struct value *v)
+{
+    struct bytes member = some_member(b);
+
+    if (!value_set_has(v, member)) {
+        journal_make(&b->journal, change_set_add(db, value_key(v), member));
+        return;
+    }
+    journal_make(&b->journal, change_set_remove(db, value_key(v), member));
+    if (value_set_count(v) == 0) {
+        journal_make(&b->journal, change_unbind(db, value_key(v)));
+    }
+}
+
+static void change_hash(struct bench *b, unsigned db, const struct value *v)
+{
+    struct bytes field = some_member(b);
+    struct bytes content;
+
+    if (!value_hash_get(v, field, &content) || one_in(b, 2)) {
+        journal_make(&b->journal, change_field_set(db, value_key(v), field, some_content(b)));
+        return;
+    }
+    journal_make(&b->journal, change_field_remove(db, value_key(v), field));
+    if (value_hash_count(v) == 0) {
+        journal_make(&b->journal, change_unbind(db, value_key(v)));
+    }
+}
+
+static void change_content(struct bench *b, unsigned db, const struct value *v)
+{
+    switch (value_type(v)) {
+    case VALUE_STRING:
+        change_string(b, db, v);
+        break;
+    case VALUE_SET:
+        change_set(b, db, v);
+        break;
+    case VALUE_HASH:
+        change_hash(b, db, v);
+        break;
+    }
+}
+
+static void change_something(struct bench *b)
+{
+    unsigned db = (unsigned)random_below(&b->random, DATABASES);
+    const struct value *v = keyspace_find_any(b->data->db[db], some_key(b));
+
+    if (one_in(b, 60)) {
+        journal_make(&b->journal, change_flush(db));
+    } else if (one_in(b, 60)) {
+        journal_make(&b->journal, change_swap(db, (db + 1) % DATABASES));
+    } else if (v == NULL || one_in(b, 20)) {
+        journal_make(&b->journal, change_bind(db, some_value(b)));
+    } else if (one_in(b, 20)) {
+        journal_make(&b->journal, change_unbind(db, value_key(v)));
+    } else if (one_in(b, 6)) {
+        journal_make(&b->journal, change_retime(db, value_key(v), some_expiry(b)));
+    } else {
+        change_content(b, db, v);
+    }
+}
+
+/* What a digest does not tell, but a client could notice: how values are held, and
+ * the order of the elements of small collections. */
+
+static void portray_value(const struct value *v, struct buf *out)
+{
+    struct value_walk walk = {0};
+    struct bytes element, content = {0};
+
+    buf_addf(out, "%s %d", value_encoding_name(v), value_raw(v));
+    while (value_type(v) != VALUE_STRING &&
+           (value_type(v) == VALUE_SET ? value_set_next(v, &walk, &element)
+                                       : value_hash_next(v, &walk, &element, &content))) {
+        if (!walk.begun && walk.index == 0) { /* The order of a table is its own. */
+            buf_addf(out, " table");
+            return;
+        }
+        buf_addf(out, " %.*s=", (int)element.len, element.at);
+        buf_add(out, content);
+    }
+}
+
+static void portray(const struct dataset *data, struct buf *out)
+{
+    const struct value *v;
+
+    for (unsigned db = 0; db < data->count; db++) {
+        for (size_t i = 0; i < KEYS; i++) {
+            v = keyspace_find_any(data->db[db], bytes_of(keys[i]));
+            if (v != NULL) {
+                buf_addf(out, "%u %s: ", db, keys[i]);
+                portray_value(v, out);
+                buf_add_byte(out, '\n');
+            }
+        }
+    }
+}
+
+/* The expiry index, against a look at all keys. */
+static void check_first_expired(const struct keyspace *keyspace)
+{
+    const struct value *first = keyspace_first_expired(keyspace, NOW_MS);
+    struct table_walk walk = {0};
+    const struct value *v;
+
+    CHECK(first == NULL || value_has_expired(first, NOW_MS));
+    while ((v = keyspace_next(keyspace, &walk)) != NULL) {
+        if (value_has_expired(v, NOW_MS)) {
+            CHECK(first != NULL);
+            CHECK(value_expires_ms(first) <= value_expires_ms(v));
+            CHECK(keyspace_find(keyspace, value_key(v), NOW_MS) == NULL);
+        }
+    }
+}
+
+static void check_data(const struct dataset *data)
+{
+    dataset_check(data);
+    for (unsigned db = 0; db < data->count; db++) {
+        check_first_expired(data->db[db]);
+    }
+}
+
+/* Points that the random test may roll back to. */
+
+enum { POINTS = 6 };
+
+struct point {
+    struct journal_mark mark;
+    struct digest digest;
+    struct buf portrait;
+};
+
+static void point_take(struct point *p, const struct bench *b)
+{
+    p->mark = journal_mark(&b->journal);
+    p->digest = dataset_digest(b->data);
+    p->portrait.len = 0;
+    portray(b->data, &p->portrait);
+}
+
+static void point_return(const struct point *p, struct bench *b)
+{
+    BUF_LOCAL(portrait);
+
+    journal_rollback(&b->journal, p->mark);
+    portray(b->data, &portrait);
+    CHECK(digest_equal(dataset_digest(b->data), p->digest));
+    CHECK(bytes_equal(buf_bytes(&portrait), buf_bytes(&p->portrait)));
+    CHECK(b->journal.changes == p->mark.changes);
+    CHECK(b->journal.redo.len == p->mark.redo_len);
+}
+
+static void commit(struct bench *b)
+{
+    CHECK(journal_replay(b->follower, buf_bytes(&b->journal.redo)));
+    CHECK(digest_equal(dataset_digest(b->data), dataset_digest(b->follower)));
+    check_data(b->follower);
+    journal_commit(&b->journal);
+}
+
+TEST(rollback_restores_what_was_at_any_mark)
+{
+    struct bench b;
+    struct point point[POINTS] = {0};
+    size_t points = 0;
+    size_t used = mem_used();
+
+    bench_open(&b, check_seed());
+    for (size_t i = 0; i < check_rounds(20000); i++) {
+        if (one_in(&b, 8) && points < POINTS) {
+            point_take(&point[points++], &b);
+        } else if (one_in(&b, 16) && points > 0) {
+            points = random_below(&b.random, points);
+            point_return(&point[points], &b);
+        } else if (one_in(&b, 100)) {
+            commit(&b);
+            points = 0;
+        } else {
+            change_something(&b);
+        }
+        check_data(b.data);
+    }
+    commit(&b);
+    bench_close(&b);
+    for (size_t i = 0; i < POINTS; i++) {
+        buf_clear(&point[i].portrait);
+    }
+    CHECK(mem_used() == used);
+}
+
+TEST(changes_are_the_same_whatever_is_kept_of_them)
+{
+    struct bench kept, bare;
+    uint64_t seed = check_seed();
+    size_t used = mem_used();
+
+    bench_open(&kept, seed);
+    bench_open(&bare, seed);
+    bare.journal.keeps_undo = false;
+    bare.journal.keeps_redo = false;
+    for (size_t i = 0; i < check_rounds(5000); i++) {
+        change_something(&kept);
+        change_something(&bare);
+        CHECK(digest_equal(dataset_digest(kept.data), dataset_digest(bare.data)));
+        if (one_in(&kept, 50) + one_in(&bare, 50) > 0) {
+            journal_commit(&kept.journal);
+        }
+    }
+    CHECK(bare.journal.newest == NULL);
+    CHECK(journal_memory(&bare.journal) == 0);
+    CHECK(bare.journal.changes == kept.journal.changes);
+    journal_commit(&kept.journal);
+    bench_close(&kept);
+    bench_close(&bare);
+    CHECK(mem_used() == used);
+}
+
+TEST(a_flush_gives_back_the_same_database)
+{
+    struct bench b;
+    const struct keyspace *before;
+    struct journal_mark mark;
+
+    bench_open(&b, 1);
+    journal_make(&b.journal, change_bind(1, value_new_string(BYTES("k"), BYTES("v"), 5)));
+    before = b.data->db[1];
+    mark = journal_mark(&b.journal);
+    journal_make(&b.journal, change_flush(1));
+    CHECK(keyspace_count(b.data->db[1]) == 0);
+    journal_make(&b.journal, change_swap(0, 1));
+    journal_make(&b.journal, change_flush(0));
+    CHECK(dataset_count(b.data) == 0);
+    journal_rollback(&b.journal, mark);
+    CHECK(b.data->db[1] == before);
+    CHECK(keyspace_count(b.data->db[1]) == 1);
+    CHECK(keyspace_count_expiring(b.data->db[1]) == 1);
+    commit(&b);
+    bench_close(&b);
+}
+
+struct seen {
+    size_t count;
+    struct {
+        uint8_t kind;
+        uint16_t db;
+        char key;
+    } at[8];
+};
+
+static void see(const struct change *c, void *context)
+{
+    struct seen *seen = context;
+
+    seen->at[seen->count].kind = c->kind;
+    seen->at[seen->count].db = c->db;
+    seen->at[seen->count++].key = c->key.len > 0 ? c->key.at[0] : '-';
+}
+
+TEST(what_was_changed_can_be_seen_in_order)
+{
+    struct bench b;
+    struct journal_mark mark;
+    struct seen seen = {0};
+
+    bench_open(&b, 1);
+    journal_make(&b.journal, change_bind(0, value_new_string(BYTES("a"), BYTES("1"), 5)));
+    mark = journal_mark(&b.journal);
+    journal_make(&b.journal, change_bind(0, value_new_string(BYTES("b"), BYTES("2"), 5)));
+    journal_rollback(&b.journal, mark);
+    journal_make(&b.journal, change_bind(2, value_new_set(BYTES("c"), EXPIRES_NEVER)));
+    journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("1")));
+    journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("word")));
+    journal_make(&b.journal, change_swap(1, 2));
+    journal_each(&b.journal, see, &seen);
+
+    CHECK(seen.count == 5);
+    CHECK(seen.at[0].kind == CHANGE_UNBIND && seen.at[0].db == 0 && seen.at[0].key == 'a');
+    CHECK(seen.at[1].kind == CHANGE_UNBIND && seen.at[1].db == 2 && seen.at[1].key == 'c');
+    CHECK(seen.at[2].kind == CHANGE_SET_REMOVE && seen.at[2].key == 'c');
+    CHECK(seen.at[3].kind == CHANGE_BODY && seen.at[3].db == 2 && seen.at[3].key == 'c');
+    CHECK(seen.at[4].kind == CHANGE_SWAP && seen.at[4].db == 1);
+
+    commit(&b);
+    seen.count = 0;
+    journal_each(&b.journal, see, &seen);
+    CHECK(seen.count == 0);
+    bench_close(&b);
+}
+
+TEST(a_long_redo_is_not_kept)
+{
+    struct bench b;
+
+    bench_open(&b, 1);
+    for (int i = 0; i < 10; i++) {
+        static const char content[20000];
+        struct bytes all = {content, sizeof content};
+        journal_make(&b.journal, change_bind(0, value_new_string(BYTES("k"), all, EXPIRES_NEVER)));
+    }
+    CHECK(journal_memory(&b.journal) >= 200000);
+    commit(&b);
+    CHECK(journal_memory(&b.journal) <= 64 * 1024);
+    bench_close(&b);
+}
+
+/* The encoded form. */
+
+/* Encodes many changes, all of which were possible. */
+static void make_redo(struct bench *b, struct buf *redo, size_t changes)
+{
+    for (size_t i = 0; i < changes; i++) {
+        change_something(b);
+    }
+    buf_add(redo, buf_bytes(&b->journal.redo));
+    journal_commit(&b->journal);
+}
+
+/* Decodes as much as there is, and returns how many changes that was. What is refused
+ * must have been left where it was. */
+static size_t decode_all(const struct dataset *data, struct bytes in)
+{
+    size_t count = 0;
+
+    while (in.len > 0) {
+        struct bytes before = in;
+        struct change c;
+
+        if (!change_decode(&in, data, &c)) {
+            CHECK(in.at == before.at && in.len == before.len);
+            break;
+        }
+        CHECK(in.len < before.len);
+        CHECK(c.db < data->count);
+        change_drop(&c);
+        count++;
+    }
+    return count;
+}
+
+TEST(a_decoded_change_encodes_to_the_same_bytes)
+{
+    struct bench b;
+    struct bytes in;
+    struct change c;
+    BUF_LOCAL(redo);
+    BUF_LOCAL(again);
+
+    bench_open(&b, check_seed());
+    b.data->limits = (struct value_limits){100, 100, 100, 100, 100}; /* Keeps elements in order. */
+    make_redo(&b, &redo, 3000);
+    in = buf_bytes(&redo);
+    while (in.len > 0) {
+        CHECK(change_decode(&in, b.data, &c));
+        change_encode(&c, &again);
+        change_drop(&c);
+    }
+    CHECK(bytes_equal(buf_bytes(&redo), buf_bytes(&again)));
+    bench_close(&b);
+}
+
+/* Each in an allocation of its own, so that the sanitizers see a byte too many. */
+static size_t decode_copy(const struct dataset *data, struct bytes in)
+{
+    char *copy = mem_alloc(in.len);
+    size_t count;
+
+    memcpy(copy, in.at, in.len);
+    count = decode_all(data, (struct bytes){copy, in.len});
+    mem_free(copy);
+    return count;
+}
+
+TEST(a_cut_redo_is_read_up_to_the_cut)
+{
+    struct bench b;
+    size_t before = 0;
+    size_t used = mem_used();
+
+    bench_open(&b, check_seed());
+    BUF_LOCAL(redo);
+    make_redo(&b, &redo, 40);
+    if (redo.len > 5000) {
+        buf_cut(&redo, 5000);
+    }
+    for (size_t len = 1; len <= redo.len; len++) {
+        size_t count = decode_copy(b.data, (struct bytes){redo.at, len});
+
+        CHECK(count == before || count == before + 1);
+        before = count;
+    }
+    CHECK(before > 0);
+    bench_close(&b);
+    buf_clear(&redo);
+    CHECK(mem_used() == used);
+}
+
+TEST(a_damaged_redo_is_refused_or_other_changes)
+{
+    struct bench b;
+    size_t used = mem_used();
+
+    bench_open(&b, check_seed());
+    for (size_t i = 0; i < check_rounds(2000); i++) {
+        BUF_LOCAL(redo);
+        size_t flips = 1 + random_below(&b.random, 4);
+
+        make_redo(&b, &redo, 1 + random_below(&b.random, 8));
+        for (size_t flip = 0; flip < flips; flip++) {
+            redo.at[random_below(&b.random, redo.len)] ^= (char)(1 << random_below(&b.random, 8));
+        }
+        decode_copy(b.data, buf_bytes(&redo));
+    }
+    bench_close(&b);
+    CHECK(mem_used() == used);
+}
+
+static bool refuses(struct bytes in)
+{
+    struct dataset *data = dataset_new(2);
+    struct change c;
+    bool ok = change_decode(&in, data, &c);
+
+    if (ok) {
+        change_drop(&c);
+    }
+    dataset_free(data);
+    return !ok;
+}
+
+TEST(what_is_no_change_is_refused)
+{
+    CHECK(!refuses(BYTES("\x09\x01")));                           /* FLUSH of database 1 */
+    CHECK(refuses(BYTES("\x09\x02")));                            /* which there is not */
+    CHECK(refuses(BYTES("\x08\x01\x02")));                        /* SWAP with such */
+    CHECK(refuses(BYTES("\x0a\x00\x01k")));                       /* BODY: never encoded */
+    CHECK(refuses(BYTES("\x0b\x00")));                            /* No kind. */
+    CHECK(!refuses(BYTES("\x01\x00\x01k")));                      /* UNBIND */
+    CHECK(refuses(BYTES("\x01\x00\x02k")));                       /* with too short a key */
+    CHECK(!refuses(BYTES("\x00\x00\x01k\x00\x01\x01v")));         /* BIND to a string */
+    CHECK(refuses(BYTES("\x00\x00\x01k\x03\x01\x01v")));          /* of no type */
+    CHECK(!refuses(BYTES("\x00\x00\x01k\x01\x01\x01\x01m")));     /* to a set */
+    CHECK(refuses(BYTES("\x00\x00\x01k\x01\x01\x02\x01m\x01m"))); /* of two equal members */
+    CHECK(refuses(BYTES("\x00\x00\x01k\x02\x01\x02\x01"
+                        "f\x01v\x01"
+                        "f\x01v")));                                           /* or fields */
+    CHECK(refuses(BYTES("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00"))); /* A long number. */
+    CHECK(refuses(BYTES("\x03\x00\x01k\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x00")));
+}
+
+TEST(digests_tell_contents_apart)
+{
+    struct bench b;
+    char hex[DIGEST_HEX + 1];
+    struct digest empty;
+
+    bench_open(&b, 1);
+    empty = dataset_digest(b.data);
+    digest_hex(empty, hex);
+    CHECK(strcmp(hex, "0000000000000000000000000000000000000000") == 0);
+
+    journal_make(&b.journal, change_bind(0, value_new_string(BYTES("a"), BYTES("b"), 5)));
+    journal_make(&b.journal, change_bind(1, value_new_string(BYTES("b"), BYTES("a"), 5)));
+    struct digest before = dataset_digest(b.data);
+    CHECK(!digest_equal(before, empty));
+    journal_make(&b.journal, change_swap(0, 1));
+    CHECK(!digest_equal(before, dataset_digest(b.data)));
+    journal_make(&b.journal, change_swap(1, 0));
+    CHECK(digest_equal(before, dataset_digest(b.data)));
+    journal_make(&b.journal, change_retime(1, BYTES("b"), 6));
+    CHECK(!digest_equal(before, dataset_digest(b.data)));
+    journal_make(&b.journal, change_retime(1, BYTES("b"), 5));
+    journal_make(&b.journal, change_assign(1, BYTES("b"), 1, BYTES("c")));
+    CHECK(!digest_equal(before, dataset_digest(b.data)));
+    commit(&b);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    return RUN(rollback_restores_what_was_at_any_mark,
+               changes_are_the_same_whatever_is_kept_of_them, a_flush_gives_back_the_same_database,
+               what_was_changed_can_be_seen_in_order, a_long_redo_is_not_kept,
+               a_decoded_change_encodes_to_the_same_bytes, a_cut_redo_is_read_up_to_the_cut,
+               a_damaged_redo_is_refused_or_other_changes, what_is_no_change_is_refused,
+               digests_tell_contents_apart);
+}
