@@ -14,7 +14,8 @@
 #include "base/number.h"
 
 /* Text under construction. It outlives the call that made it, for the next one,
- * so it may be left behind in any state: `len` is set anew by whoever starts. */
+ * so it may be left behind in any state: `len` is set anew by whoever starts. No
+ * call of the VM that is made meanwhile runs a script, which might start another. */
 struct text {
     char *at;
     size_t len;
@@ -65,8 +66,6 @@ static struct library *library_of(lua_State *lua)
     return lua_touserdata(lua, lua_upvalueindex(1));
 }
 
-/* --- Text ------------------------------------------------------------------ */
-
 static void text_resize(lua_State *lua, struct text *text, size_t cap)
 {
     void *allocator;
@@ -116,8 +115,6 @@ static inline void text_add_char(lua_State *lua, struct text *text, char c)
     *text_reserve(lua, text, 1) = c;
     text->len++;
 }
-
-/* --- Numbers as text ------------------------------------------------------- */
 
 enum { NUMBER_MAX = 32, PRECISION_MAX = 14 };
 
@@ -187,8 +184,7 @@ static size_t format_number(char *out, double number, int precision)
     return len > 0 ? sign + len : (size_t)snprintf(out, NUMBER_MAX, "%.*g", precision, number);
 }
 
-/* --- Eight bytes at a time ------------------------------------------------- */
-
+/* Strings are looked at in words of eight bytes where they are long enough. */
 static const uint64_t ones = 0x0101010101010101;
 
 static inline uint64_t eight_bytes(const char *from)
@@ -211,8 +207,8 @@ static inline uint64_t eight_have(uint64_t word, unsigned char c)
     return eight_below(word ^ ones * c, 1);
 }
 
-/* --- Encoding -------------------------------------------------------------- */
-
+/* One call of cjson.encode. The functions below take what they write from the
+ * stack of the VM. */
 struct encoder {
     lua_State *lua;
     struct text *text;
@@ -393,19 +389,17 @@ static void encode_object(struct encoder *e)
 /* Writes the elements of the table on the stack from `first` to `last`. */
 static void encode_elements(struct encoder *e, int first, int last)
 {
-    for (int i = first; i <= last; i++) {
-        lua_rawgeti(e->lua, -1, i);
+    for (int64_t i = first; i <= last; i++) {
+        lua_rawgeti(e->lua, -1, (int)i);
         encode_value(e);
         lua_pop(e->lua, 1);
         encode_char(e, ',');
-        if (i == INT_MAX) {
-            break;
-        }
     }
 }
 
 /* Returns the key on the stack below the top if it can be an index of an array,
- * and 0 if it cannot. */
+ * and 0 if it cannot. One that no int can hold makes an object of the table, so
+ * that nothing is lost; in Redis it depends on the order in which keys are met. */
 static inline int encode_index(struct encoder *e)
 {
     double key;
@@ -545,8 +539,7 @@ static int json_encode(lua_State *lua)
     return 1;
 }
 
-/* --- Decoding -------------------------------------------------------------- */
-
+/* One call of cjson.decode. */
 struct decoder {
     lua_State *lua;
     struct library *library;
@@ -1048,8 +1041,6 @@ static int json_decode(lua_State *lua)
     return 1;
 }
 
-/* --- Settings -------------------------------------------------------------- */
-
 /* Returns the options that a function of `count` arguments is to change, and
  * fills up its arguments with nil, which changes nothing. */
 static struct options *options_of(lua_State *lua, int count)
@@ -1140,8 +1131,6 @@ static int json_decode_invalid_numbers(lua_State *lua)
     option_name(lua, 1, &options_of(lua, 1)->decode_invalid, switch_names);
     return 1;
 }
-
-/* --- The library ----------------------------------------------------------- */
 
 /* Its address is the registry's key for the library that is reset. */
 static const char registry_key;

@@ -66,8 +66,8 @@ static void vm_open(struct vm *vm)
     vm->left = SIZE_MAX;
     vm->lua = lua_newstate(vm_allocate, vm);
     CHECK(vm->lua != NULL);
-    CHECK(luaJIT_setmode(vm->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF) == 1);
     luaL_openlibs(vm->lua);
+    CHECK(luaJIT_setmode(vm->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF) == 1);
     script_json_open(vm->lua);
     lua_setglobal(vm->lua, "cjson");
     CHECK(luaL_loadstring(vm->lua, prelude) == 0);

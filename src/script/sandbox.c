@@ -1,6 +1,7 @@
 #include "script/sandbox.h"
 
 #include "script/api.h"
+#include "script/bytecode.h"
 #include "script/error.h"
 #include "script/json.h"
 #include "script/random.h"
@@ -12,11 +13,7 @@
 
 /* Keys of the registry. */
 static char strict_key;  /* The environment that notices assignments. */
-static char dump_key;    /* string.dump. */
 static char protect_key; /* The metatables of protected libraries: true. */
-
-/* The opcode of an assignment to a global; found out by sandbox_open(). */
-static int assign_opcode = -1;
 
 static int refuse_change(lua_State *lua)
 {
@@ -110,129 +107,12 @@ static int peek(lua_State *lua)
 
 /* Compiling. */
 
-/* Reads a number of the dump format: 7 bits a byte, the lowest first. */
-static bool take_number(struct bytes *in, size_t *number)
-{
-    unsigned shift = 0;
-
-    *number = 0;
-    while (in->len > 0 && shift < 35) {
-        unsigned char byte = (unsigned char)in->at[0];
-
-        *in = (struct bytes){in->at + 1, in->len - 1};
-        *number |= (size_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            return true;
-        }
-        shift += 7;
-    }
-    return false;
-}
-
-static bool skip(struct bytes *in, size_t count)
-{
-    if (in->len < count) {
-        return false;
-    }
-    *in = (struct bytes){in->at + count, in->len - count};
-    return true;
-}
-
-/* Finds the instructions of the next function in a stripped dump, as LuaJIT's
- * lj_bcdump.h describes it. Returns false at the end, or if it is not understood;
- * then in->len is not 0. */
-static bool next_function(struct bytes *in, struct bytes *instructions)
-{
-    struct bytes function;
-    size_t len, constants, numbers, count;
-
-    if (!take_number(in, &len) || len == 0 || in->len < len) {
-        return false;
-    }
-    function = (struct bytes){in->at, len};
-    skip(in, len);
-    if (!skip(&function, 4) || !take_number(&function, &constants) ||
-        !take_number(&function, &numbers) || !take_number(&function, &count) ||
-        function.len < 4 * count) {
-        *in = (struct bytes){"?", 1};
-        return false;
-    }
-    *instructions = (struct bytes){function.at, 4 * count};
-    return true;
-}
-
-static bool begin_dump(struct bytes *in)
-{
-    size_t flags;
-
-    return in->len > 4 && memcmp(in->at, "\033LJ", 3) == 0 && skip(in, 4) &&
-           take_number(in, &flags) && (flags & 2) != 0; /* Stripped. */
-}
-
-/* Returns whether a dumped function, or one inside it, assigns to a global. What
- * is not understood might. */
-static bool assigns(struct bytes dump, int opcode)
-{
-    struct bytes instructions;
-
-    if (!begin_dump(&dump)) {
-        return true;
-    }
-    while (next_function(&dump, &instructions)) {
-        for (size_t i = 0; i < instructions.len; i += 4) {
-            if ((unsigned char)instructions.at[i] == opcode) {
-                return true;
-            }
-        }
-    }
-    return dump.len != 0;
-}
-
-/* Pushes the dump of the function on the stack. */
-static struct bytes push_dump(lua_State *lua)
-{
-    struct bytes dump = {0};
-
-    lua_pushlightuserdata(lua, &dump_key);
-    lua_rawget(lua, LUA_REGISTRYINDEX);
-    lua_pushvalue(lua, -2);
-    lua_pushboolean(lua, true);
-    lua_call(lua, 2, 1);
-    dump.at = lua_tolstring(lua, -1, &dump.len);
-    return dump;
-}
-
-/* Looks the opcode up in a function that is known to have it, as its second
- * instruction, and in one that is known not to. */
-static void find_assign_opcode(lua_State *lua)
-{
-    struct bytes dump, instructions = {0};
-    int opcode = -1;
-
-    luaL_loadstring(lua, "x = 1");
-    dump = push_dump(lua);
-    if (begin_dump(&dump) && next_function(&dump, &instructions) && instructions.len >= 8) {
-        opcode = (unsigned char)instructions.at[4];
-    }
-    lua_pop(lua, 2);
-    luaL_loadstring(lua, "local a = x; local b = {}; b.c = 1; return a, b");
-    dump = push_dump(lua);
-    assert(opcode >= 0);
-    assert(!assigns(dump, opcode));
-    lua_pop(lua, 2);
-    assign_opcode = opcode;
-}
-
 bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
 {
-    bool assigning;
-
     if (luaL_loadbufferx(lua, text.at, text.len, chunk_name, "t") != 0) {
         return false;
     }
-    assigning = assigns(push_dump(lua), assign_opcode);
-    lua_pop(lua, 1);
-    if (assigning) {
+    if (bytecode_finish(lua)) {
         lua_pushlightuserdata(lua, &strict_key);
         lua_rawget(lua, LUA_REGISTRYINDEX);
         lua_setfenv(lua, -2);
@@ -371,9 +251,8 @@ static void keep_hidden(lua_State *lua)
     lua_rawset(lua, LUA_REGISTRYINDEX);
 
     lua_getfield(lua, LUA_GLOBALSINDEX, "string");
-    lua_pushlightuserdata(lua, &dump_key);
-    lua_getfield(lua, -2, "dump");
-    lua_rawset(lua, LUA_REGISTRYINDEX);
+    lua_getfield(lua, -1, "dump");
+    bytecode_open(lua);
     lua_pop(lua, 1);
     drop_field(lua, "string", "dump");
 
@@ -489,7 +368,6 @@ void sandbox_open(struct runtime *r, lua_State *lua)
     assert(lua_gettop(lua) == SANDBOX_TOP);
 
     keep_hidden(lua);
-    find_assign_opcode(lua);
     fill_globals(r, lua);
     protect_strings(lua);
     close_globals(lua);

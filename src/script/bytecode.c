@@ -1,0 +1,350 @@
+#include "script/bytecode.h"
+
+#include "base/bytes.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+
+/* The format is described in LuaJIT's lj_bcdump.h, the instructions in lj_bc.h. */
+
+enum {
+    INSTRUCTION = 4, /* Bytes: opcode, A, C, B; or opcode, A and D of two. */
+    JUMP_BIAS = 0x8000,
+    UPVALUE = 2,  /* Bytes. */
+    STRIPPED = 2, /* A flag of the header. */
+};
+
+/* The opcodes that matter, and where each is to be found: the index of an
+ * instruction in the code of a text. */
+enum opcode { ASSIGN, CALL, CALL_MULTI, TAIL_CALL, TAIL_CALL_MULTI, RETURN_MULTI, JUMP, OPCODES };
+
+static const struct {
+    const char *text;
+    size_t index;
+} example[OPCODES] = {
+    [ASSIGN] = {"x = 1", 1},
+    [CALL] = {"x()", 1},
+    [CALL_MULTI] = {"x(...)", 2},
+    [TAIL_CALL] = {"return x()", 1},
+    [TAIL_CALL_MULTI] = {"return x(...)", 2},
+    [RETURN_MULTI] = {"return 1, x()", 3},
+    [JUMP] = {"if x then x() end", 2},
+};
+
+static int opcode[OPCODES];
+static char dump_key; /* In the registry: string.dump. */
+
+/* One function of a dump. */
+struct function {
+    struct bytes head;       /* Flags, parameters, frame size, number of upvalues. */
+    size_t objects, numbers; /* Constants. */
+    size_t count;            /* Instructions. */
+    size_t debug_len;
+    size_t first_line, lines; /* If debug_len > 0. */
+    struct bytes code;
+    struct bytes constants; /* Upvalues too. */
+    struct bytes debug;     /* Begins with the lines of the instructions. */
+};
+
+static bool take(struct bytes *in, size_t len, struct bytes *part)
+{
+    if (in->len < len) {
+        return false;
+    }
+    *part = (struct bytes){in->at, len};
+    *in = (struct bytes){in->at + len, in->len - len};
+    return true;
+}
+
+static bool take_number(struct bytes *in, size_t *number)
+{
+    struct bytes byte;
+
+    *number = 0;
+    for (unsigned shift = 0; shift < 35 && take(in, 1, &byte); shift += 7) {
+        *number |= (size_t)(byte.at[0] & 0x7f) << shift;
+        if (!(byte.at[0] & 0x80)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_function(struct bytes in, struct function *f)
+{
+    size_t rest;
+
+    *f = (struct function){0};
+    if (!take(&in, 4, &f->head) || !take_number(&in, &f->objects) ||
+        !take_number(&in, &f->numbers) || !take_number(&in, &f->count) ||
+        !take_number(&in, &f->debug_len)) {
+        return false;
+    }
+    if (f->debug_len > 0 && (!take_number(&in, &f->first_line) || !take_number(&in, &f->lines))) {
+        return false;
+    }
+    if (!take(&in, f->count * INSTRUCTION, &f->code) || in.len < f->debug_len) {
+        return false;
+    }
+    rest = in.len - f->debug_len;
+    return take(&in, rest, &f->constants) && take(&in, f->debug_len, &f->debug);
+}
+
+/* Reads the header of a dump: the part before the first function. */
+static bool take_header(struct bytes *in, struct bytes *header)
+{
+    struct bytes whole = *in, magic, name;
+    size_t flags, len;
+
+    if (!take(in, 4, &magic) || memcmp(magic.at, "\033LJ\002", 4) != 0 ||
+        !take_number(in, &flags) || (flags & STRIPPED) || !take_number(in, &len) ||
+        !take(in, len, &name)) {
+        return false;
+    }
+    *header = (struct bytes){whole.at, whole.len - in->len};
+    return true;
+}
+
+/* Reads the next function, the outermost one last. Returns false at the end, with
+ * in->len 0, or when it is not understood. */
+static bool take_function(struct bytes *in, struct bytes *raw)
+{
+    size_t len;
+
+    return take_number(in, &len) && len > 0 && take(in, len, raw);
+}
+
+/* Instructions */
+
+static int opcode_at(const struct function *f, size_t i)
+{
+    return (unsigned char)f->code.at[i * INSTRUCTION];
+}
+
+static bool has_opcode(const struct function *f, int wanted)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        if (opcode_at(f, i) == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_tail_call(const struct function *f, size_t i)
+{
+    return opcode_at(f, i) == opcode[TAIL_CALL] || opcode_at(f, i) == opcode[TAIL_CALL_MULTI];
+}
+
+static size_t count_tail_calls(const struct function *f)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < f->count; i++) {
+        count += is_tail_call(f, i);
+    }
+    return count;
+}
+
+/* Writing. A luaL_Buffer keeps parts of itself on the stack, so nothing else may be
+ * left there meanwhile. */
+
+static void put_number(luaL_Buffer *out, size_t number)
+{
+    while (number >= 0x80) {
+        luaL_addchar(out, (char)(number | 0x80));
+        number >>= 7;
+    }
+    luaL_addchar(out, (char)number);
+}
+
+static size_t number_len(size_t number)
+{
+    size_t len = 1;
+
+    while (number >= 0x80) {
+        number >>= 7;
+        len++;
+    }
+    return len;
+}
+
+static void put_bytes(luaL_Buffer *out, struct bytes b)
+{
+    luaL_addlstring(out, b.at, b.len);
+}
+
+static void put_instruction(luaL_Buffer *out, int op, int a, size_t d)
+{
+    luaL_addchar(out, (char)op);
+    luaL_addchar(out, (char)a);
+    luaL_addchar(out, (char)d);
+    luaL_addchar(out, (char)(d >> 8));
+}
+
+/* The code, in which each tail call jumps behind the end; there is the call, and the
+ * return of whatever it gave. Nothing in between moves, so all other jumps and
+ * places stay right. */
+static void put_code(luaL_Buffer *out, const struct function *f)
+{
+    size_t stub = f->count;
+
+    for (size_t i = 0; i < f->count; i++) {
+        const char *at = f->code.at + i * INSTRUCTION;
+
+        if (is_tail_call(f, i)) {
+            put_instruction(out, opcode[JUMP], at[1], stub - (i + 1) + JUMP_BIAS);
+            stub += 2;
+        } else {
+            luaL_addlstring(out, at, INSTRUCTION);
+        }
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        const char *at = f->code.at + i * INSTRUCTION;
+
+        if (is_tail_call(f, i)) {
+            bool multi = opcode_at(f, i) == opcode[TAIL_CALL_MULTI];
+            put_instruction(out, opcode[multi ? CALL_MULTI : CALL], at[1], (unsigned char)at[2]);
+            put_instruction(out, opcode[RETURN_MULTI], at[1], 0);
+        }
+    }
+}
+
+/* Bytes that the line of an instruction takes. */
+static size_t line_size(const struct function *f)
+{
+    return f->lines < 256 ? 1 : f->lines < 65536 ? 2 : 4;
+}
+
+static void put_debug(luaL_Buffer *out, const struct function *f)
+{
+    size_t size = line_size(f);
+    struct bytes rest = f->debug, lines;
+
+    take(&rest, f->count * size, &lines);
+    put_bytes(out, lines);
+    for (size_t i = 0; i < f->count; i++) {
+        if (is_tail_call(f, i)) {
+            luaL_addlstring(out, lines.at + i * size, size);
+            luaL_addlstring(out, lines.at + i * size, size);
+        }
+    }
+    put_bytes(out, rest);
+}
+
+static void put_function(luaL_Buffer *out, const struct function *f, size_t tail_calls)
+{
+    size_t count = f->count + 2 * tail_calls;
+    size_t debug_len = f->debug_len + 2 * tail_calls * line_size(f);
+    size_t len = f->head.len + number_len(f->objects) + number_len(f->numbers) + number_len(count) +
+                 number_len(debug_len) + number_len(f->first_line) + number_len(f->lines) +
+                 count * INSTRUCTION + f->constants.len + debug_len;
+
+    put_number(out, len);
+    put_bytes(out, f->head);
+    put_number(out, f->objects);
+    put_number(out, f->numbers);
+    put_number(out, count);
+    put_number(out, debug_len);
+    put_number(out, f->first_line);
+    put_number(out, f->lines);
+    put_code(out, f);
+    put_bytes(out, f->constants);
+    put_debug(out, f);
+}
+
+/* Pushes the dump of the function on the stack. */
+static struct bytes push_dump(lua_State *lua)
+{
+    struct bytes dump;
+
+    lua_pushlightuserdata(lua, &dump_key);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+    lua_pushvalue(lua, -2);
+    lua_call(lua, 1, 1);
+    dump.at = lua_tolstring(lua, -1, &dump.len);
+    return dump;
+}
+
+/* Looks at all functions of a dump. Leaves the outermost one in *main, which begins
+ * at `main_at`. Returns false if something is not understood. */
+static bool examine(struct bytes dump, bool *assigns, struct function *main, size_t *main_at)
+{
+    struct bytes in = dump, header, raw;
+
+    *assigns = false;
+    if (!take_header(&in, &header)) {
+        return false;
+    }
+    *main_at = dump.len - in.len;
+    while (take_function(&in, &raw)) {
+        if (!read_function(raw, main)) {
+            return false;
+        }
+        *assigns |= has_opcode(main, opcode[ASSIGN]);
+        if (in.len > 1) {
+            *main_at = dump.len - in.len;
+        }
+    }
+    return in.len == 0;
+}
+
+/* Replaces the function below its dump by the one that the dump is turned into. */
+static void rebuild(lua_State *lua, struct bytes dump, const struct function *main, size_t main_at)
+{
+    luaL_Buffer out;
+    struct bytes rebuilt;
+
+    luaL_buffinit(lua, &out);
+    put_bytes(&out, (struct bytes){dump.at, main_at});
+    put_function(&out, main, count_tail_calls(main));
+    luaL_addchar(&out, '\0');
+    luaL_pushresult(&out);
+    rebuilt.at = lua_tolstring(lua, -1, &rebuilt.len);
+    if (luaL_loadbufferx(lua, rebuilt.at, rebuilt.len, "=rebuilt", "b") == 0) {
+        lua_replace(lua, -4);
+        lua_pop(lua, 2);
+    } else {
+        lua_pop(lua, 3);
+    }
+}
+
+bool bytecode_finish(lua_State *lua)
+{
+    struct function main;
+    struct bytes dump = push_dump(lua);
+    size_t main_at;
+    bool assigns;
+
+    if (!examine(dump, &assigns, &main, &main_at)) {
+        lua_pop(lua, 1);
+        return true;
+    }
+    if (main.debug_len > 0 && count_tail_calls(&main) > 0 &&
+        main.count + 2 * count_tail_calls(&main) < JUMP_BIAS) {
+        rebuild(lua, dump, &main, main_at);
+    } else {
+        lua_pop(lua, 1);
+    }
+    return assigns;
+}
+
+void bytecode_open(lua_State *lua)
+{
+    lua_pushlightuserdata(lua, &dump_key);
+    lua_insert(lua, -2);
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+
+    for (size_t i = 0; i < OPCODES; i++) {
+        struct function f = {0};
+        size_t at;
+        bool assigns, understood;
+        int err = luaL_loadstring(lua, example[i].text);
+
+        assert(err == 0);
+        understood = examine(push_dump(lua), &assigns, &f, &at) && example[i].index < f.count;
+        assert(understood);
+        opcode[i] = opcode_at(&f, example[i].index);
+        lua_pop(lua, 2);
+    }
+}
