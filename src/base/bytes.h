@@ -25,9 +25,38 @@ static inline struct bytes bytes_of(const char *string)
     return (struct bytes){string, strlen(string)};
 }
 
+/* Whether the first and the last word agree, which may overlap. */
+#define BYTES_ENDS_EQUAL(a, b, len, word)                                                          \
+    ({                                                                                             \
+        word a_first, a_last, b_first, b_last;                                                     \
+        memcpy(&a_first, (a), sizeof(word));                                                       \
+        memcpy(&b_first, (b), sizeof(word));                                                       \
+        memcpy(&a_last, (a) + (len) - sizeof(word), sizeof(word));                                 \
+        memcpy(&b_last, (b) + (len) - sizeof(word), sizeof(word));                                 \
+        ((a_first ^ b_first) | (a_last ^ b_last)) == 0;                                            \
+    })
+
+/* Short ones, as most keys are, are compared without a call. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+    if (a.len != b.len) {
+        return false;
+    }
+    if (a.len > 16) {
+        return memcmp(a.at, b.at, a.len) == 0;
+    }
+    if (a.len >= 8) {
+        return BYTES_ENDS_EQUAL(a.at, b.at, a.len, uint64_t);
+    }
+    if (a.len >= 4) {
+        return BYTES_ENDS_EQUAL(a.at, b.at, a.len, uint32_t);
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (a.at[i] != b.at[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* As bytes_equal(), with ASCII letters compared without their case. */
