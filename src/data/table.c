@@ -574,6 +574,30 @@ void *table_find(const struct table *t, struct bytes key)
     return chain_find(t, head, hash_tag(hash), key).item;
 }
 
+/* First all buckets, then all items whose tags match: the waits overlap. */
+void table_prefetch(const struct table *t, const struct bytes *keys, size_t count)
+{
+    const struct bucket *head[TABLE_PREFETCH];
+    uint8_t tag[TABLE_PREFETCH];
+
+    assert(count <= TABLE_PREFETCH);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t hash = hash_bytes(keys[i]);
+
+        tag[i] = hash_tag(hash);
+        head[i] = bucket_of(t, segment_of(t, hash), hash);
+        __builtin_prefetch(head[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t match = bucket_match(head[i], tag[i]);
+
+        for (; match != 0; match &= match - 1) {
+            __builtin_prefetch(head[i]->slot[__builtin_ctzll(match) / 8]);
+        }
+    }
+    __asm__ volatile("" ::: "memory"); /* Without any effect the calls would be dropped. */
+}
+
 void *table_put(struct table *t, void *item)
 {
     struct bytes key = t->type->key(item);

@@ -33,6 +33,11 @@ size_t table_count(const struct table *t);
 /* Returns the item with this key, or NULL. */
 void *table_find(const struct table *t, struct bytes key);
 
+/* Calls what looking these keys up will need into the processor's cache: worth it
+ * for keys that will be looked up soon, one after the other. */
+enum { TABLE_PREFETCH = 16 }; /* So many at the most. */
+void table_prefetch(const struct table *t, const struct bytes *keys, size_t count);
+
 /* Puts an item in. Returns the item of the same key that it replaced, which is
  * the caller's now, or NULL. */
 void *table_put(struct table *t, void *item);

@@ -65,8 +65,9 @@ bool engine_out_of_memory(const struct engine *e)
 static void see_change(const struct change *inverse, void *context)
 {
     struct engine *e = context;
+    bool alone = e->journal.changes - e->batch.changes == 1;
 
-    watch_see(&e->watchers, e->data, inverse);
+    watch_see(&e->watchers, e->data, inverse, alone);
 }
 
 static void batch_begin(struct engine *e, bool keeps_undo)
@@ -287,6 +288,23 @@ void engine_execute(struct session *s, size_t argc, const struct bytes *argv)
         s->reply_mode = REPLY_SKIP_NEXT;
     } else if (s->reply_mode == REPLY_SKIP_NEXT) {
         s->reply_mode = REPLY_ON;
+    }
+}
+
+/* Nearly all commands name their key first; for the others this does no harm. */
+void engine_prepare(const struct session *s, const struct request *requests, size_t count)
+{
+    struct bytes key[ENGINE_BATCH];
+    size_t keys = 0;
+
+    assert(count <= ENGINE_BATCH);
+    for (size_t i = 0; i < count; i++) {
+        if (requests[i].argc > 1) {
+            key[keys++] = requests[i].argv[1];
+        }
+    }
+    if (keys > 1) {
+        keyspace_prefetch(s->engine->data->db[s->db], key, keys);
     }
 }
 

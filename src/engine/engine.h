@@ -92,6 +92,17 @@ void engine_tick(struct engine *e);
 /* Runs one request of a session and writes the reply to it. */
 void engine_execute(struct session *s, size_t argc, const struct bytes *argv);
 
+/* Requests that a client has sent in one go. */
+enum { ENGINE_BATCH = TABLE_PREFETCH };
+struct request {
+    size_t argc;
+    const struct bytes *argv;
+};
+
+/* Makes ready for the execution of up to ENGINE_BATCH requests, in which the cache
+ * misses of all of them overlap. */
+void engine_prepare(const struct session *s, const struct request *requests, size_t count);
+
 /* Runs one command of a script. Returns false if it failed; the reply is then an
  * error. Nothing is left of a call that failed. */
 bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,

@@ -162,6 +162,11 @@ static void mark(struct watched *watched)
     }
 }
 
+static bool is_in(const struct keyspace *keys, const struct watched *watched)
+{
+    return keyspace_find_any(keys, key_of(watched)) != NULL;
+}
+
 /* Marks the watched keys of a database that are in one of two keyspaces. */
 static void mark_all_in(struct watchers *w, unsigned db, const struct keyspace *a,
                         const struct keyspace *b)
@@ -170,14 +175,40 @@ static void mark_all_in(struct watchers *w, unsigned db, const struct keyspace *
     struct watched *watched;
 
     while ((watched = table_next(w->keys, &walk)) != NULL) {
-        if (db_of(watched) == db && (keyspace_find_any(a, key_of(watched)) != NULL ||
-                                     keyspace_find_any(b, key_of(watched)) != NULL)) {
+        if (db_of(watched) == db && (is_in(a, watched) || is_in(b, watched))) {
             mark(watched);
         }
     }
 }
 
-void watch_see(struct watchers *w, const struct dataset *data, const struct change *inverse)
+static void mark_all(struct watchers *w, unsigned db)
+{
+    struct table_walk walk = {0};
+    struct watched *watched;
+
+    while ((watched = table_next(w->keys, &walk)) != NULL) {
+        if (db_of(watched) == db) {
+            mark(watched);
+        }
+    }
+}
+
+/* Which keys were in the databases when they were swapped can only be told if nothing
+ * has been changed since. */
+static void see_swap(struct watchers *w, const struct dataset *data, unsigned a, unsigned b,
+                     bool alone)
+{
+    if (alone) {
+        mark_all_in(w, a, data->db[a], data->db[b]);
+        mark_all_in(w, b, data->db[a], data->db[b]);
+    } else {
+        mark_all(w, a);
+        mark_all(w, b);
+    }
+}
+
+void watch_see(struct watchers *w, const struct dataset *data, const struct change *inverse,
+               bool alone)
 {
     struct watched *watched;
 
@@ -186,8 +217,7 @@ void watch_see(struct watchers *w, const struct dataset *data, const struct chan
         mark_all_in(w, inverse->db, inverse->keyspace, data->db[inverse->db]);
         break;
     case CHANGE_SWAP:
-        mark_all_in(w, inverse->db, data->db[inverse->db], data->db[inverse->other]);
-        mark_all_in(w, inverse->other, data->db[inverse->db], data->db[inverse->other]);
+        see_swap(w, data, inverse->db, inverse->other, alone);
         break;
     default:
         watched = find(w, inverse->db, inverse->key);

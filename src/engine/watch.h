@@ -21,8 +21,10 @@ void watch_drop_all(struct watchers *w, struct session *s);
 bool watch_has_expired(const struct session *s, const struct dataset *data, int64_t now_ms);
 
 /* Is told of a change by its inverse: marks the sessions that watch what it has
- * touched. `data` is as it is after the change. */
-void watch_see(struct watchers *w, const struct dataset *data, const struct change *inverse);
+ * touched. `data` is as it is after the batch that the change is part of; `alone`
+ * says that it is all of it. */
+void watch_see(struct watchers *w, const struct dataset *data, const struct change *inverse,
+               bool alone);
 
 static inline bool watch_any(const struct watchers *w)
 {

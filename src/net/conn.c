@@ -11,6 +11,7 @@
 enum {
     READ_MIN = 16 * 1024, /* Room for a read into a connection's own buffer. */
     KEPT_MAX = 32 * 1024, /* A buffer of more is given back when it is empty. */
+    BATCH_ARGS = 4 * ENGINE_BATCH,
 };
 
 struct conn {
@@ -211,12 +212,12 @@ static void fail_protocol(struct conn *c, const char *error)
 
 /* Requests as browsers send them, to a port that is not theirs: somebody tries to
  * have them execute the lines that follow. */
-static bool is_http(const struct resp_request *r)
+static bool is_http(const struct request *r)
 {
     return bytes_is(r->argv[0], "post") || bytes_is(r->argv[0], "host:");
 }
 
-static void execute(struct conn *c, const struct resp_request *r)
+static void execute(struct conn *c, const struct request *r)
 {
     if (is_http(r)) {
         log_write(LOG_WARNING,
@@ -231,24 +232,97 @@ static void execute(struct conn *c, const struct resp_request *r)
     c->executing = false;
 }
 
+/* Requests that have been read and not executed yet. Their arguments are copied
+ * from the reader, which only keeps those of the last one. */
+struct batch {
+    struct request request[ENGINE_BATCH];
+    struct bytes argv[BATCH_ARGS];
+    size_t count;
+    size_t args;
+};
+
+static bool batch_has_room(const struct batch *b, size_t argc)
+{
+    return b->count < ENGINE_BATCH && b->args + argc <= BATCH_ARGS;
+}
+
+static void batch_add(struct batch *b, const struct resp_request *r)
+{
+    struct bytes *argv = b->argv + b->args;
+
+    memcpy(argv, r->argv, r->argc * sizeof *argv);
+    b->request[b->count++] = (struct request){r->argc, argv};
+    b->args += r->argc;
+}
+
+static void batch_execute(struct conn *c, struct batch *b)
+{
+    if (b->count > 1) {
+        engine_prepare(c->session, b->request, b->count);
+    }
+    for (size_t i = 0; i < b->count && !c->session->closing; i++) {
+        execute(c, &b->request[i]);
+    }
+    b->count = 0;
+    b->args = 0;
+}
+
+/* A request may change how the next one is to be read (it may be AUTH), so requests
+ * are read ahead only once the client has authenticated. Those inline may have their
+ * arguments in the reader. */
+static bool can_wait(const struct conn *c, const struct resp_request *r, char first)
+{
+    return c->session->authenticated && first == '*' && r->argc <= BATCH_ARGS;
+}
+
+static void take_request(struct conn *c, struct batch *b, const struct resp_request *r, char first)
+{
+    bool waits = can_wait(c, r, first);
+
+    if (!waits || !batch_has_room(b, r->argc)) {
+        batch_execute(c, b);
+    }
+    if (c->session->closing) {
+        return;
+    }
+    if (waits) {
+        batch_add(b, r);
+    } else {
+        execute(c, &(struct request){r->argc, r->argv});
+    }
+}
+
+static void refuse_rest(struct conn *c, const struct resp_request *r)
+{
+    char error[160];
+
+    if (!c->session->closing) {
+        snprintf(error, sizeof error, "ERR %s", r->error);
+        fail_protocol(c, error);
+    }
+}
+
 /* Executes the whole requests at the start of `in`. Returns how many bytes they
  * took. */
 static size_t execute_all(struct conn *c, struct bytes in)
 {
     struct session *s = c->session;
     struct resp_request request;
-    char error[160];
+    struct batch batch;
     size_t used = 0;
+    bool more = false;
 
+    batch.count = 0;
+    batch.args = 0;
     c->need = 0;
-    while (used < in.len && !s->closing) {
+    while (used < in.len && !s->closing && !more) {
         struct bytes rest = {in.at + used, in.len - used};
         const struct resp_limits *limits =
             s->authenticated ? &resp_limits_default : &resp_limits_unauthenticated;
 
         switch (resp_read(&c->reader, limits, rest, &request)) {
         case RESP_REQUEST:
-            execute(c, &request);
+            take_request(c, &batch, &request, rest.at[0]);
             used += request.used;
             break;
         case RESP_NOTHING:
@@ -256,13 +330,15 @@ static size_t execute_all(struct conn *c, struct bytes in)
             break;
         case RESP_MORE:
             c->need = request.need;
-            return used;
+            more = true;
+            break;
         case RESP_ERROR:
-            snprintf(error, sizeof error, "ERR %s", request.error);
-            fail_protocol(c, error);
+            batch_execute(c, &batch);
+            refuse_rest(c, &request);
             break;
         }
     }
+    batch_execute(c, &batch);
     return s->closing ? in.len : used;
 }
 

@@ -76,6 +76,11 @@ const struct value *keyspace_find(const struct keyspace *keys, struct bytes key,
     return v == NULL || value_has_expired(v, now_ms) ? NULL : v;
 }
 
+void keyspace_prefetch(const struct keyspace *keys, const struct bytes *wanted, size_t count)
+{
+    table_prefetch(keys->table, wanted, count);
+}
+
 /* When a value was last read is not part of the data: no change is made of it. */
 void keyspace_touch(const struct value *v, int64_t now_ms)
 {

@@ -24,6 +24,9 @@ const struct value *keyspace_find(const struct keyspace *keys, struct bytes key,
 /* Returns the value of `key` even if it has expired. */
 const struct value *keyspace_find_any(const struct keyspace *keys, struct bytes key);
 
+/* As table_prefetch(). */
+void keyspace_prefetch(const struct keyspace *keys, const struct bytes *wanted, size_t count);
+
 /* Notes that a value was asked for. */
 void keyspace_touch(const struct value *v, int64_t now_ms);
 
