@@ -1,0 +1,346 @@
+/* DEBUG: what tests need to see and do. */
+#include "engine/call.h"
+#include "server/commands.h"
+#include "server/server.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <time.h>
+
+/* Data. */
+
+static void debug_check(struct call *c)
+{
+    dataset_check(c->engine->data);
+    reply_ok(c);
+}
+
+static void reply_digest(struct call *c, struct digest digest)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(digest, hex);
+    reply_status(c, hex);
+}
+
+static void debug_digest(struct call *c)
+{
+    reply_digest(c, dataset_digest(c->engine->data));
+}
+
+static void debug_digest_value(struct call *c)
+{
+    reply_array(c, c->argc - 2);
+    for (size_t i = 2; i < c->argc; i++) {
+        const struct value *v = keyspace_find(c->keys, c->argv[i], c->now_ms);
+        reply_digest(c, v == NULL ? (struct digest){{0}} : digest_value(v));
+    }
+}
+
+static void debug_object(struct call *c)
+{
+    const struct value *v = keyspace_find_any(c->keys, c->argv[2]);
+    char text[160];
+    uint32_t accessed_s;
+
+    if (v == NULL) {
+        call_fail(c, "ERR no such key");
+        return;
+    }
+    accessed_s = value_accessed_s(v);
+    snprintf(text, sizeof text,
+             "Value at:%p refcount:1 encoding:%s lru:%" PRIu32 " lru_seconds_idle:%" PRIu32,
+             (const void *)v, value_encoding_name(v), accessed_s & 0xffffff,
+             (uint32_t)(c->now_ms / 1000) - accessed_s);
+    reply_status(c, text);
+}
+
+/* Binds the key of this number, unless it is bound, to a string of `size` bytes, or,
+ * if that is 0, as long as what is in it. */
+static void populate_key(struct call *c, struct bytes prefix, int64_t number, size_t size)
+{
+    BUF_LOCAL(key);
+    BUF_LOCAL(content);
+
+    buf_add(&key, prefix);
+    buf_addf(&key, ":%" PRId64, number);
+    if (keyspace_find(c->keys, buf_bytes(&key), c->now_ms) != NULL) {
+        return;
+    }
+    buf_addf(&content, "value:%" PRId64, number);
+    if (size > content.len) {
+        size_t more = size - content.len;
+        memset(buf_reserve(&content, more), 0, more);
+        content.len = size;
+    } else if (size > 0) {
+        buf_cut(&content, size);
+    }
+    call_make(c, change_bind(
+                     c->db, value_new_string(buf_bytes(&key), buf_bytes(&content), EXPIRES_NEVER)));
+}
+
+static void debug_populate(struct call *c)
+{
+    struct bytes prefix = c->argc > 3 ? c->argv[3] : BYTES("key");
+    int64_t count, size = 0;
+
+    if (c->argc > 5) {
+        call_fail_syntax(c);
+        return;
+    }
+    if (!call_int_between(c, 2, 0, LONG_MAX, &count) ||
+        (c->argc > 4 && !call_int_between(c, 4, 0, LONG_MAX, &size))) {
+        return;
+    }
+    if ((size_t)size > c->engine->settings.proto_max_bulk_len) {
+        call_fail(c, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        populate_key(c, prefix, i, (size_t)size);
+    }
+    reply_ok(c);
+}
+
+/* The server. */
+
+static void debug_change_repl_id(struct call *c)
+{
+    struct server *s = c->engine->server;
+
+    server_draw_id(s->replication_id);
+    reply_ok(c);
+}
+
+static void debug_reload(struct call *c)
+{
+    call_fail(c, "ERR DEBUG RELOAD is not available without persistence");
+}
+
+static void debug_set_active_expire(struct call *c)
+{
+    int64_t on;
+
+    if (call_int(c, 2, &on)) {
+        c->engine->settings.active_expire = on != 0;
+        reply_ok(c);
+    }
+}
+
+static void debug_sleep(struct call *c)
+{
+    struct timespec rest;
+    double seconds;
+
+    if (!call_double(c, 2, &seconds)) {
+        return;
+    }
+    if (!(seconds >= 0 && seconds < INT_MAX)) {
+        call_fail(c, "ERR value is out of range");
+        return;
+    }
+    rest.tv_sec = (time_t)seconds;
+    rest.tv_nsec = (long)((seconds - (double)rest.tv_sec) * 1e9);
+    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {
+    }
+    reply_ok(c);
+}
+
+/* DEBUG PROTOCOL: one reply of each kind. */
+
+static void protocol_string(struct call *c)
+{
+    reply_string(c, "Hello World");
+}
+
+static void protocol_integer(struct call *c)
+{
+    reply_int(c, 12345);
+}
+
+static void protocol_double(struct call *c)
+{
+    reply_double(c, 3.141);
+}
+
+static void protocol_bignum(struct call *c)
+{
+    c->reply->ops->big_number(c->reply, BYTES("1234567999999999999999999999999999999"));
+}
+
+static void reply_three(struct call *c)
+{
+    for (int64_t i = 0; i < 3; i++) {
+        reply_int(c, i);
+    }
+}
+
+static void protocol_array(struct call *c)
+{
+    reply_array(c, 3);
+    reply_three(c);
+}
+
+static void protocol_set(struct call *c)
+{
+    reply_set(c, 3);
+    reply_three(c);
+}
+
+static void protocol_map(struct call *c)
+{
+    reply_map(c, 3);
+    for (int64_t i = 0; i < 3; i++) {
+        reply_int(c, i);
+        reply_bool(c, i == 1);
+    }
+}
+
+/* A push message is no reply, so that one has to follow. */
+static void protocol_push(struct call *c)
+{
+    if (c->reply->version < RESP3) {
+        call_fail(c, "ERR RESP2 is not supported by this command");
+        return;
+    }
+    c->reply->ops->open(c->reply, RESP_PUSH, 2);
+    reply_string(c, "server-cpu-usage");
+    reply_int(c, 42);
+    reply_string(c, "Some real reply following the push reply");
+}
+
+static void protocol_verbatim(struct call *c)
+{
+    reply_verbatim(c, "txt", BYTES("This is a verbatim\nstring"));
+}
+
+static void protocol_true(struct call *c)
+{
+    reply_bool(c, true);
+}
+
+static void protocol_false(struct call *c)
+{
+    reply_bool(c, false);
+}
+
+static const struct {
+    const char *name;
+    void (*reply)(struct call *c);
+} protocol_kinds[] = {
+    {"string", protocol_string},
+    {"integer", protocol_integer},
+    {"double", protocol_double},
+    {"bignum", protocol_bignum},
+    {"null", reply_nil},
+    {"array", protocol_array},
+    {"set", protocol_set},
+    {"map", protocol_map},
+    {"push", protocol_push},
+    {"true", protocol_true},
+    {"verbatim", protocol_verbatim},
+    {"false", protocol_false},
+};
+
+static void debug_protocol(struct call *c)
+{
+    BUF_LOCAL(names);
+
+    for (size_t i = 0; i < sizeof protocol_kinds / sizeof protocol_kinds[0]; i++) {
+        if (call_is(c, 2, protocol_kinds[i].name)) {
+            protocol_kinds[i].reply(c);
+            return;
+        }
+        buf_addf(&names, "%s%s", i > 0 ? "|" : "", protocol_kinds[i].name);
+    }
+    call_fail(c, "ERR Wrong protocol type name. Please use one of the following: %.*s",
+              (int)names.len, names.at);
+}
+
+/* DEBUG itself. In Redis it is one command without subcommands, to COMMAND and to
+ * ACL; ours differs only in having them in a table. */
+
+static void debug_help(struct call *c);
+
+/* clang-format off */
+static const struct command actions[] = {
+    {.name = "change-repl-id",    .arity = 2,  .run = debug_change_repl_id,    .syntax = "",                      .summary = "Draws a new replication id"},
+    {.name = "check",             .arity = 2,  .run = debug_check,             .syntax = "",                      .summary = "Stops the server if its data structures are not sound"},
+    {.name = "digest",            .arity = 2,  .run = debug_digest,            .syntax = "",                      .summary = "Returns a digest of all the data"},
+    {.name = "digest-value",      .arity = -3, .run = debug_digest_value,      .syntax = "key [key ...]",         .summary = "Returns digests of the values of keys"},
+    {.name = "help",              .arity = 2,  .run = debug_help,              .syntax = "",                      .summary = "Lists the subcommands"},
+    {.name = "object",            .arity = 3,  .run = debug_object,            .syntax = "key",                   .summary = "Describes how a value is kept"},
+    {.name = "populate",          .arity = -3, .run = debug_populate,          .syntax = "count [prefix [size]]", .summary = "Sets many keys to strings"},
+    {.name = "protocol",          .arity = 3,  .run = debug_protocol,          .syntax = "kind",                  .summary = "Replies with something of that kind"},
+    {.name = "reload",            .arity = -2, .run = debug_reload,            .syntax = "",                      .summary = "Is refused, since nothing is kept on disk"},
+    {.name = "set-active-expire", .arity = 3,  .run = debug_set_active_expire, .syntax = "0 | 1",                 .summary = "Stops removing keys that expire unless they are asked for, or goes on"},
+    {.name = "sleep",             .arity = 3,  .run = debug_sleep,             .syntax = "seconds",               .summary = "Stops the server for a time"},
+    {0},
+};
+/* clang-format on */
+
+static void debug_help(struct call *c)
+{
+    size_t place = reply_late(c);
+    size_t lines = 1;
+    char line[256];
+
+    reply_status(c, "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    for (const struct command *a = actions; a->name != NULL; a++) {
+        size_t len = strlen(a->name);
+        snprintf(line, sizeof line, "%s %s", a->name, a->syntax);
+        for (size_t i = 0; i < len; i++) {
+            line[i] = (char)toupper((unsigned char)line[i]);
+        }
+        line[a->syntax[0] == '\0' ? len : strlen(line)] = '\0';
+        reply_status(c, line);
+        snprintf(line, sizeof line, "    %s.", a->summary);
+        reply_status(c, line);
+        lines += 2;
+    }
+    reply_late_end(c, place, RESP_ARRAY, lines);
+}
+
+static bool is_local(const struct session *s)
+{
+    return strncmp(s->address, "127.", 4) == 0 || strncmp(s->address, "[::1]", 5) == 0 ||
+           s->address[0] == '/';
+}
+
+static bool is_allowed(const struct call *c)
+{
+    const struct server *s = c->engine->server;
+
+    switch ((enum debug_allowed)s->settings.debug_allowed) {
+    case DEBUG_ALWAYS:
+        return true;
+    case DEBUG_LOCAL:
+        return is_local(c->session);
+    default:
+        return false;
+    }
+}
+
+void debug(struct call *c)
+{
+    static const struct command table = {.subcommands = actions};
+    const struct command *action = registry_find_sub(&table, c->argv[1]);
+
+    if (!is_allowed(c)) {
+        call_fail(c, "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+                     "\"local\", you can run it from a local connection, otherwise you need to "
+                     "set this option in the configuration file, and then restart the server.");
+        return;
+    }
+    if (action == NULL || !command_arity_fits(action, c->argc)) {
+        call_fail(c,
+                  "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
+                  "HELP.",
+                  c->argv[1].len < 128 ? (int)c->argv[1].len : 128, c->argv[1].at);
+        return;
+    }
+    action->run(c);
+}

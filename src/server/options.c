@@ -1,0 +1,185 @@
+#include "server/config.h"
+
+#define FIELD(member)                                                                              \
+    .place = offsetof(struct settings, member), .size = sizeof(((struct settings *)0)->member)
+
+static const char *const log_levels[] = {"debug", "verbose", "notice", "warning", NULL};
+static const char *const debug_allowed[] = {"no", "yes", "local", NULL};
+
+/* What has one value so far. */
+static const char *const only_none[] = {"none", NULL};
+static const char *const only_no[] = {"no", NULL};
+static const char *const only_noeviction[] = {"noeviction", NULL};
+
+static const char *const allowances[] = {"no", "yes", "local", NULL};
+static const char *const channel_defaults[] = {"allchannels", "resetchannels", NULL};
+static const char *const endpoint_types[] = {"ip", "hostname", "unknown-endpoint", NULL};
+static const char *const fsyncs[] = {"everysec", "always", "no", NULL};
+static const char *const diskless_loads[] = {"disabled", "on-empty-db", "swapdb", NULL};
+static const char *const oom_adjustments[] = {"no", "yes", "relative", "absolute", NULL};
+static const char *const panics[] = {"ignore", "panic", "panic-on-replicas", NULL};
+static const char *const sanitizations[] = {"no", "yes", "clients", NULL};
+static const char *const supervisors[] = {"upstart", "systemd", "auto", "no", NULL};
+
+enum { MIB = 1024 * 1024 };
+
+/* clang-format off */
+const struct option options[] = {
+    {"bind",            .type = OPTION_WORDS,   .flags = OPTION_FIXED, FIELD(net.bind),             .initial = "* -::*", .summary = "Addresses to listen on; one that begins with '-' may be missing"},
+    {"port",            .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(net.port),             .max = 65535, .initial = "6379", .summary = "TCP port to listen on; 0 for none"},
+    {"unixsocket",      .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(net.unix_socket),      .initial = "", .summary = "Path of a Unix socket to listen on"},
+    {"unixsocketperm",  .type = OPTION_OCTAL,   .flags = OPTION_FIXED, FIELD(net.unix_socket_mode), .max = 0777, .initial = "0", .summary = "Its permissions, in octal"},
+    {"tcp-backlog",     .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(net.backlog),          .initial = "511", .summary = "Connections that may wait to be accepted"},
+    {"tcp-keepalive",   .type = OPTION_INTEGER, FIELD(net.keepalive_s),                             .initial = "300", .summary = "Seconds until the system probes an idle connection; 0 for never"},
+    {"timeout",         .type = OPTION_INTEGER, FIELD(net.timeout_s),                               .initial = "0", .summary = "Seconds until an idle client is disconnected; 0 for never"},
+    {"maxclients",      .type = OPTION_INTEGER, FIELD(net.max_clients),                             .min = 1, .max = UINT32_MAX, .initial = "10000", .summary = "Clients that may be connected at once"},
+    {"protected-mode",  .type = OPTION_BOOL,    FIELD(net.protected_mode),                          .initial = "yes", .summary = "Refuse clients on other machines while there is no password"},
+    {"client-query-buffer-limit",  .type = OPTION_MEMORY, FIELD(net.query_limit),                   .min = MIB, .initial = "1gb", .summary = "Bytes of an unfinished request at which its client is disconnected"},
+    {"client-output-buffer-limit", .type = OPTION_OUTPUTS, FIELD(net.output_hard),                  .initial = "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", .summary = "Bytes of unread replies at which a client is disconnected: class, at once, after a time, that time in seconds"},
+    {"requirepass",     .type = OPTION_TEXT,    FIELD(engine.requirepass),                          .initial = "", .summary = "Password that clients must give"},
+
+    {"databases",       .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(databases),            .min = 1, .max = 16384, .initial = "16", .summary = "Number of databases to SELECT from"},
+    {"dir",             .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(dir),                  .initial = "./", .summary = "Working directory"},
+    {"durability",      .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = only_none,          .initial = "none", .summary = "What survives the process: none of the data"},
+    {"maxmemory",       .type = OPTION_MEMORY,  FIELD(engine.maxmemory),                            .initial = "0", .summary = "Bytes of memory above which writes are refused; 0 for no limit"},
+    {"maxmemory-policy", .type = OPTION_ENUM,   .words = only_noeviction,                           .initial = "noeviction", .summary = "What to evict when memory is over the limit: nothing"},
+    {"proto-max-bulk-len", .type = OPTION_MEMORY, FIELD(engine.proto_max_bulk_len),                 .min = MIB, .initial = "512mb", .summary = "Bytes of the longest string"},
+    {"hash-max-listpack-entries", "hash-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.hash_max_packed_entries), .max = INT64_MAX, .initial = "512", .summary = "Fields up to which a hash is kept in one piece"},
+    {"hash-max-listpack-value",   "hash-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.hash_max_packed_value),   .initial = "64", .summary = "Bytes of a field or its value up to which it is"},
+    {"set-max-intset-entries",    .type = OPTION_INTEGER, FIELD(limits.set_max_intset_entries),     .max = INT64_MAX, .initial = "512", .summary = "Members up to which a set of integers is kept in one piece"},
+
+    {"busy-reply-threshold", "lua-time-limit",  .type = OPTION_INTEGER, FIELD(script.busy_threshold_ms), .max = INT64_MAX, .initial = "1000", .summary = "Milliseconds of a script after which others are told BUSY; 0 for never"},
+    {"script-time-limit",    .type = OPTION_INTEGER, FIELD(script.time_limit_ms),                   .max = INT64_MAX, .initial = "5000", .summary = "Milliseconds after which a script is ended and undone; 0 for no limit"},
+    {"script-memory-limit",  .type = OPTION_MEMORY,  FIELD(script.memory_limit),                    .min = MIB, .initial = "64mb", .summary = "Bytes of Lua memory at which a script is ended and undone"},
+
+    {"loglevel",        .type = OPTION_ENUM,    FIELD(log_level), .words = log_levels,              .initial = "notice", .summary = "What to log: debug, verbose, notice or warning"},
+    {"logfile",         .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(log_file),             .initial = "", .summary = "File to log to; standard output if empty"},
+    {"pidfile",         .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(pid_file),             .initial = "", .summary = "File to write the process's number to"},
+    {"daemonize",       .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = only_no,            .initial = "no", .summary = "The server stays in the foreground: no"},
+    {"enable-debug-command", .type = OPTION_ENUM, .flags = OPTION_FIXED, FIELD(debug_allowed), .words = debug_allowed, .initial = "local", .summary = "Who may use DEBUG: no, yes, or local for clients on this machine"},
+
+    /* Options of Redis 7.0.15 that nothing here goes by, and so without a summary: they
+     * say how it does what we do in another way or do not have. Configuration files
+     * contain them, programs read and set them, so they are accepted, keep their value
+     * and show it. At its start the server names those that were given another value
+     * than the initial one, which is Redis's own but for save. What would be missed at
+     * once is not in the list but refused as unknown: a master, TLS, users. */
+
+    /* Persistence. */
+    {"save",                         .type = OPTION_WORDS,   .initial = ""},
+    {"appendonly",                   .type = OPTION_BOOL,    .initial = "no"},
+    {"appendfsync",                  .type = OPTION_ENUM,    .words = fsyncs, .initial = "everysec"},
+    {"appendfilename",               .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "appendonly.aof"},
+    {"appenddirname",                .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "appendonlydir"},
+    {"no-appendfsync-on-rewrite",    .type = OPTION_BOOL,    .initial = "no"},
+    {"auto-aof-rewrite-percentage",  .type = OPTION_INTEGER, .initial = "100"},
+    {"auto-aof-rewrite-min-size",    .type = OPTION_MEMORY,  .initial = "64mb"},
+    {"aof-disable-auto-gc",          .type = OPTION_BOOL,    .initial = "no"},
+    {"aof-load-truncated",           .type = OPTION_BOOL,    .initial = "yes"},
+    {"aof-rewrite-incremental-fsync", .type = OPTION_BOOL,   .initial = "yes"},
+    {"aof-timestamp-enabled",        .type = OPTION_BOOL,    .initial = "no"},
+    {"aof-use-rdb-preamble",         .type = OPTION_BOOL,    .initial = "yes"},
+    {"dbfilename",                   .type = OPTION_TEXT,    .initial = "dump.rdb"},
+    {"rdbchecksum",                  .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "yes"},
+    {"rdbcompression",               .type = OPTION_BOOL,    .initial = "yes"},
+    {"rdb-del-sync-files",           .type = OPTION_BOOL,    .initial = "no"},
+    {"rdb-save-incremental-fsync",   .type = OPTION_BOOL,    .initial = "yes"},
+    {"rdb-key-save-delay",           .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, .min = INT32_MIN, .initial = "0"},
+    {"key-load-delay",               .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, .min = INT32_MIN, .initial = "0"},
+    {"sanitize-dump-payload",        .type = OPTION_ENUM,    .words = sanitizations, .initial = "no"},
+    {"stop-writes-on-bgsave-error",  .type = OPTION_BOOL,    .initial = "yes"},
+
+    /* Memory. */
+    {"activedefrag",                 .type = OPTION_ENUM,    .words = only_no, .initial = "no"},
+    {"active-defrag-cycle-max",      .type = OPTION_INTEGER, .min = 1, .max = 99, .initial = "25"},
+    {"active-defrag-cycle-min",      .type = OPTION_INTEGER, .min = 1, .max = 99, .initial = "1"},
+    {"active-defrag-ignore-bytes",   .type = OPTION_MEMORY,  .min = 1, .initial = "100mb"},
+    {"active-defrag-max-scan-fields", .type = OPTION_INTEGER, .min = 1, .max = INT64_MAX, .initial = "1000"},
+    {"active-defrag-threshold-lower", .type = OPTION_INTEGER, .max = 1000, .initial = "10"},
+    {"active-defrag-threshold-upper", .type = OPTION_INTEGER, .max = 1000, .initial = "100"},
+    {"active-expire-effort",         .type = OPTION_INTEGER, .min = 1, .max = 10, .initial = "1"},
+    {"activerehashing",              .type = OPTION_BOOL,    .initial = "yes"},
+    {"hll-sparse-max-bytes",         .type = OPTION_MEMORY,  .initial = "3000"},
+    {"jemalloc-bg-thread",           .type = OPTION_BOOL,    .initial = "yes"},
+    {"lazyfree-lazy-eviction",       .type = OPTION_BOOL,    .initial = "no"},
+    {"lazyfree-lazy-expire",         .type = OPTION_BOOL,    .initial = "no"},
+    {"lazyfree-lazy-server-del",     .type = OPTION_BOOL,    .initial = "no"},
+    {"lazyfree-lazy-user-del",       .type = OPTION_BOOL,    .initial = "no"},
+    {"lazyfree-lazy-user-flush",     .type = OPTION_BOOL,    .initial = "no"},
+    {"lfu-decay-time",               .type = OPTION_INTEGER, .initial = "1"},
+    {"lfu-log-factor",               .type = OPTION_INTEGER, .initial = "10"},
+    {"list-compress-depth",          .type = OPTION_INTEGER, .initial = "0"},
+    {"list-max-listpack-size", "list-max-ziplist-size", .type = OPTION_INTEGER, .min = INT32_MIN, .initial = "-2"},
+    {"maxmemory-clients",            .type = OPTION_MEMORY,  .initial = "0"},
+    {"maxmemory-eviction-tenacity",  .type = OPTION_INTEGER, .max = 100, .initial = "10"},
+    {"maxmemory-samples",            .type = OPTION_INTEGER, .min = 1, .initial = "5"},
+    {"stream-node-max-bytes",        .type = OPTION_MEMORY,  .initial = "4096"},
+    {"stream-node-max-entries",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "100"},
+    {"tracking-table-max-keys",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "1000000"},
+    {"zset-max-listpack-entries", "zset-max-ziplist-entries", .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
+    {"zset-max-listpack-value",   "zset-max-ziplist-value",   .type = OPTION_MEMORY,  .initial = "64"},
+
+    /* Observation. */
+    {"acllog-max-len",               .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
+    {"latency-monitor-threshold",    .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "0"},
+    {"latency-tracking",             .type = OPTION_BOOL,    .initial = "yes"},
+    {"latency-tracking-info-percentiles", .type = OPTION_WORDS, .initial = "50 99 99.9"},
+    {"notify-keyspace-events",       .type = OPTION_TEXT,    .initial = ""},
+    {"slowlog-log-slower-than",      .type = OPTION_INTEGER, .min = -1, .max = INT64_MAX, .initial = "10000"},
+    {"slowlog-max-len",              .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
+    {"syslog-enabled",               .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "no"},
+    {"syslog-facility",              .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "local0"},
+    {"syslog-ident",                 .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "redis"},
+
+    /* Replication and cluster. */
+    {"cluster-allow-pubsubshard-when-down", .type = OPTION_BOOL, .initial = "yes"},
+    {"cluster-allow-reads-when-down", .type = OPTION_BOOL,   .initial = "no"},
+    {"cluster-enabled",              .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = only_no, .initial = "no"},
+    {"cluster-node-timeout",         .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "15000"},
+    {"cluster-preferred-endpoint-type", .type = OPTION_ENUM, .words = endpoint_types, .initial = "ip"},
+    {"cluster-require-full-coverage", .type = OPTION_BOOL,   .initial = "yes"},
+    {"min-replicas-max-lag",   "min-slaves-max-lag",   .type = OPTION_INTEGER, .initial = "10"},
+    {"min-replicas-to-write",  "min-slaves-to-write",  .type = OPTION_INTEGER, .initial = "0"},
+    {"propagation-error-behavior",   .type = OPTION_ENUM,    .words = panics, .initial = "ignore"},
+    {"repl-backlog-size",            .type = OPTION_MEMORY,  .min = 1, .initial = "1mb"},
+    {"repl-backlog-ttl",             .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "3600"},
+    {"repl-disable-tcp-nodelay",     .type = OPTION_BOOL,    .initial = "no"},
+    {"repl-diskless-load",           .type = OPTION_ENUM,    .words = diskless_loads, .initial = "disabled"},
+    {"repl-diskless-sync",           .type = OPTION_BOOL,    .initial = "yes"},
+    {"repl-diskless-sync-delay",     .type = OPTION_INTEGER, .initial = "5"},
+    {"repl-diskless-sync-max-replicas", .type = OPTION_INTEGER, .initial = "0"},
+    {"repl-ping-replica-period", "repl-ping-slave-period", .type = OPTION_INTEGER, .min = 1, .initial = "10"},
+    {"repl-timeout",                 .type = OPTION_INTEGER, .min = 1, .initial = "60"},
+    {"replica-announced",            .type = OPTION_BOOL,    .initial = "yes"},
+    {"replica-ignore-disk-write-errors", .type = OPTION_BOOL, .initial = "no"},
+    {"replica-ignore-maxmemory", "slave-ignore-maxmemory", .type = OPTION_BOOL,    .initial = "yes"},
+    {"replica-lazy-flush",       "slave-lazy-flush",       .type = OPTION_BOOL,    .initial = "no"},
+    {"replica-priority",         "slave-priority",         .type = OPTION_INTEGER, .initial = "100"},
+    {"replica-read-only",        "slave-read-only",        .type = OPTION_BOOL,    .initial = "yes"},
+    {"replica-serve-stale-data", "slave-serve-stale-data", .type = OPTION_BOOL,    .initial = "yes"},
+
+    /* The process. */
+    {"acl-pubsub-default",           .type = OPTION_ENUM,    .words = channel_defaults, .initial = "resetchannels"},
+    {"always-show-logo",             .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "no"},
+    {"crash-log-enabled",            .type = OPTION_BOOL,    .initial = "yes"},
+    {"crash-memcheck-enabled",       .type = OPTION_BOOL,    .initial = "yes"},
+    {"disable-thp",                  .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "yes"},
+    {"dynamic-hz",                   .type = OPTION_BOOL,    .initial = "yes"},
+    {"enable-module-command",        .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = allowances, .initial = "no"},
+    {"enable-protected-configs",     .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = allowances, .initial = "no"},
+    {"hz",                           .type = OPTION_INTEGER, .min = 1, .max = 500, .initial = "10"},
+    {"ignore-warnings",              .type = OPTION_TEXT,    .initial = ""},
+    {"io-threads",                   .type = OPTION_INTEGER, .flags = OPTION_FIXED, .min = 1, .max = 128, .initial = "1"},
+    {"io-threads-do-reads",          .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "no"},
+    {"oom-score-adj",                .type = OPTION_ENUM,    .words = oom_adjustments, .initial = "no"},
+    {"oom-score-adj-values",         .type = OPTION_WORDS,   .initial = "0 200 800"},
+    {"proc-title-template",          .type = OPTION_TEXT,    .initial = "{title} {listen-addr} {server-mode}"},
+    {"set-proc-title",               .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "yes"},
+    {"shutdown-on-sigint",           .type = OPTION_WORDS,   .initial = "default"},
+    {"shutdown-on-sigterm",          .type = OPTION_WORDS,   .initial = "default"},
+    {"shutdown-timeout",             .type = OPTION_INTEGER, .initial = "10"},
+    {"supervised",                   .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = supervisors, .initial = "no"},
+};
+/* clang-format on */
+
+const size_t options_count = sizeof options / sizeof options[0];
