@@ -90,7 +90,6 @@ static int call(lua_State *lua, bool raises)
     if (!view_args(r, lua, count)) {
         return fail(lua, raises, "ERR Lua redis lib command arguments must be strings or integers");
     }
-    luaL_checkstack(lua, 4 * LUA_SINK_DEPTH, "too many nested values");
     if (run(r, lua, count) || !raises) {
         return 1;
     }

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+enum { SLOTS = 8 }; /* Of the Lua stack, that an aggregate and a value in it take. */
+
 enum { PRESIZED_MAX = 64 * 1024 }; /* Elements that an array is given room for in advance. */
 
 static struct lua_sink *self(struct sink *s)
@@ -22,6 +24,18 @@ static bool has_room(struct lua_sink *s, size_t bytes)
         lua_settop(s->lua, s->base);
     }
     return !s->full;
+}
+
+/* Whether an aggregate can be opened: the Lua stack has room too. */
+static bool has_room_to_open(struct lua_sink *s)
+{
+    if (!s->full && !lua_checkstack(s->lua, SLOTS)) {
+        s->full = true;
+        s->runtime->overflow = 1;
+        s->runtime->pending = 1;
+        lua_settop(s->lua, s->base);
+    }
+    return has_room(s, 0);
 }
 
 static void placed(struct lua_sink *s);
@@ -194,7 +208,7 @@ static void sink_open(struct sink *sink, enum resp_kind kind, size_t len)
     bool nested = sink->version == RESP3 && (kind == RESP_MAP || kind == RESP_SET);
     size_t values = kind == RESP_MAP ? 2 * len : len;
 
-    if (!has_room(s, 0)) {
+    if (!has_room_to_open(s)) {
         return;
     }
     if (nested) {
@@ -213,7 +227,7 @@ static size_t sink_open_late(struct sink *sink)
 {
     struct lua_sink *s = self(sink);
 
-    if (has_room(s, 0)) {
+    if (has_room_to_open(s)) {
         lua_newtable(s->lua);
         push_frame(s, RESP_ARRAY, SIZE_MAX);
     }

@@ -473,8 +473,12 @@ struct value *edit_value_retime(struct value *v, int64_t expires_ms)
 static bool fits_here(const struct value *v, size_t len)
 {
     size_t size = shell_size(v->key_len, v->flags & HAS_EXPIRY, EMBEDDED, len);
-    size_t room = mem_size(v);
+    size_t room;
 
+    if (len == v->string_len) {
+        return true;
+    }
+    room = mem_size(v);
     return len <= EMBED_MAX && size <= room && (size >= room / 2 || room <= 64);
 }
 
