@@ -43,7 +43,8 @@ struct function {
     size_t first_line, lines; /* If debug_len > 0. */
     struct bytes code;
     struct bytes constants; /* Upvalues too. */
-    struct bytes debug;     /* Begins with the lines of the instructions. */
+    struct bytes places;    /* The line of each instruction, relative to the first. */
+    struct bytes debug;     /* The rest of it. */
 };
 
 static bool take(struct bytes *in, size_t len, struct bytes *part)
@@ -70,6 +71,12 @@ static bool take_number(struct bytes *in, size_t *number)
     return false;
 }
 
+/* Bytes that the line of an instruction takes. */
+static size_t line_size(const struct function *f)
+{
+    return f->lines < 256 ? 1 : f->lines < 65536 ? 2 : 4;
+}
+
 static bool read_function(struct bytes in, struct function *f)
 {
     size_t rest;
@@ -87,7 +94,14 @@ static bool read_function(struct bytes in, struct function *f)
         return false;
     }
     rest = in.len - f->debug_len;
-    return take(&in, rest, &f->constants) && take(&in, f->debug_len, &f->debug);
+    if (!take(&in, rest, &f->constants)) {
+        return false;
+    }
+    if (f->debug_len > 0 && !take(&in, f->count * line_size(f), &f->places)) {
+        return false;
+    }
+    f->debug = in;
+    return true;
 }
 
 /* Reads the header of a dump: the part before the first function. */
@@ -210,26 +224,18 @@ static void put_code(luaL_Buffer *out, const struct function *f)
     }
 }
 
-/* Bytes that the line of an instruction takes. */
-static size_t line_size(const struct function *f)
-{
-    return f->lines < 256 ? 1 : f->lines < 65536 ? 2 : 4;
-}
-
 static void put_debug(luaL_Buffer *out, const struct function *f)
 {
     size_t size = line_size(f);
-    struct bytes rest = f->debug, lines;
 
-    take(&rest, f->count * size, &lines);
-    put_bytes(out, lines);
+    put_bytes(out, f->places);
     for (size_t i = 0; i < f->count; i++) {
         if (is_tail_call(f, i)) {
-            luaL_addlstring(out, lines.at + i * size, size);
-            luaL_addlstring(out, lines.at + i * size, size);
+            luaL_addlstring(out, f->places.at + i * size, size);
+            luaL_addlstring(out, f->places.at + i * size, size);
         }
     }
-    put_bytes(out, rest);
+    put_bytes(out, f->debug);
 }
 
 static void put_function(luaL_Buffer *out, const struct function *f, size_t tail_calls)

@@ -75,9 +75,10 @@ static bool error_at(const struct fixture *f, int line, const char *expected)
 
 #define FLAGS(f, ...)                                                                              \
     ({                                                                                             \
-        char *argv_[] = {__VA_ARGS__};                                                             \
+        const char *argv_[] = {__VA_ARGS__};                                                       \
         (f)->error.len = 0;                                                                        \
-        config_read_flags(&(f)->settings, sizeof argv_ / sizeof argv_[0], argv_, &(f)->error);     \
+        config_read_flags(&(f)->settings, sizeof argv_ / sizeof argv_[0], (char *const *)argv_,    \
+                          &(f)->error);                                                            \
     })
 
 TEST(values_are_initially_those_of_the_table)

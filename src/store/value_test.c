@@ -193,6 +193,7 @@ TEST(a_string_is_called_by_its_content)
 TEST(a_string_modified_in_place_is_raw_until_it_is_assigned)
 {
     struct bound b;
+    struct value *copy;
     struct change assign;
 
     bound_open(&b, 0);
@@ -201,6 +202,9 @@ TEST(a_string_modified_in_place_is_raw_until_it_is_assigned)
     CHECK(has_encoding(bound_value(&b), "raw"));
     bound_retime(&b, 5);
     CHECK(value_raw(bound_value(&b)));
+    copy = value_copy(bound_value(&b), BYTES("copy"), EXPIRES_NEVER);
+    CHECK(value_raw(copy));
+    value_free(copy);
     assign = change_assign(0, BYTES("key"), 2, BYTES("34"));
     change_make(b.data, &assign, NULL, NULL);
     CHECK(!value_raw(bound_value(&b)));
