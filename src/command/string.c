@@ -628,6 +628,10 @@ static void lcs_reply_string(struct call *c, struct lcs *l)
     struct run run;
     size_t left = l->len;
 
+    if (l->len == 0) {
+        reply_bytes(c, BYTES(""));
+        return;
+    }
     buf_reserve(&text, l->len);
     text.len = l->len;
     while (lcs_next(l, &run)) {

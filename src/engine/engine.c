@@ -130,6 +130,17 @@ void engine_run(struct session *s, const struct command *command, struct sink *r
 
 /* Requests of clients. */
 
+/* Behind another code, the general one is not told. */
+static void drop_code(char *text)
+{
+    static const char code[] = "ERR ";
+    size_t len = strlen(code);
+
+    if (strncmp(text, code, len) == 0) {
+        memmove(text, text + len, strlen(text + len) + 1);
+    }
+}
+
 /* A request that is refused before it runs. What a transaction cannot queue makes
  * the whole of it fail; an EXEC that is refused ends it. */
 __attribute__((format(printf, 3, 4))) static void
@@ -145,9 +156,10 @@ refuse(struct session *s, const struct command *cmd, const char *format, ...)
     va_end(args);
 
     s->engine->stats.error_replies++;
-    if (s->in_multi && cmd != NULL && (cmd->flags & COMMAND_EXECUTES)) {
+    if (cmd != NULL && (cmd->flags & COMMAND_EXECUTES)) {
         session_drop_queue(s);
         watch_drop_all(&s->engine->watchers, s);
+        drop_code(text + start);
         start = 0;
     }
     s->multi_failed |= s->in_multi;
@@ -291,7 +303,15 @@ void engine_execute(struct session *s, size_t argc, const struct bytes *argv)
     }
 }
 
-/* Nearly all commands name their key first; for the others this does no harm. */
+/* Returns what is probably the first key of a request: nearly all commands name it
+ * first, scripts behind the number of their keys. A wrong guess does no harm. */
+static struct bytes likely_key(const struct request *r)
+{
+    bool is_script = r->argv[0].len >= 4 && bytes_is((struct bytes){r->argv[0].at, 4}, "eval");
+
+    return is_script && r->argc > 3 ? r->argv[3] : r->argv[1];
+}
+
 void engine_prepare(const struct session *s, const struct request *requests, size_t count)
 {
     struct bytes key[ENGINE_BATCH];
@@ -300,7 +320,7 @@ void engine_prepare(const struct session *s, const struct request *requests, siz
     assert(count <= ENGINE_BATCH);
     for (size_t i = 0; i < count; i++) {
         if (requests[i].argc > 1) {
-            key[keys++] = requests[i].argv[1];
+            key[keys++] = likely_key(&requests[i]);
         }
     }
     if (keys > 1) {

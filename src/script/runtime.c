@@ -29,8 +29,14 @@ enum {
  * they work. */
 static struct runtime *executor;
 
-/* The text of libluajit: the only code in which a script may be left. */
+/* The text of libluajit: the only code in which a script may be left, */
 static uintptr_t text_low, text_high;
+
+/* but for what it calls of the C library to go through memory: leaf functions, which
+ * hold nothing. They are short, but nobody tells how short: what is taken for one of
+ * them must also be about to return to libluajit. */
+enum { HELPERS = 5, HELPER_SIZE = 2048 };
+static uintptr_t helper[HELPERS];
 
 static int find_text(struct dl_phdr_info *info, size_t size, void *context)
 {
@@ -62,11 +68,48 @@ static uintptr_t program_counter(const ucontext_t *context)
 #endif
 }
 
+/* Returns where a function that has put nothing on the stack will return to. */
+static uintptr_t return_address(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    const uintptr_t *top = (const uintptr_t *)context->uc_mcontext.gregs[REG_RSP];
+
+    return *top;
+#else
+    return (uintptr_t)context->uc_mcontext.regs[30];
+#endif
+}
+
+static bool in_text(uintptr_t at)
+{
+    return text_low <= at && at < text_high;
+}
+
+static void find_helpers(void)
+{
+    static const char *const name[HELPERS] = {"memchr", "memcmp", "memcpy", "memmove", "memset"};
+
+    for (size_t i = 0; i < HELPERS; i++) {
+        helper[i] = (uintptr_t)dlsym(RTLD_DEFAULT, name[i]);
+    }
+}
+
+/* A search in a long string spends nearly all of its time in the C library. */
+static bool in_helper(uintptr_t at, const ucontext_t *context)
+{
+    for (size_t i = 0; i < HELPERS; i++) {
+        if (helper[i] <= at && at < helper[i] + HELPER_SIZE) {
+            return in_text(return_address(context));
+        }
+    }
+    return false;
+}
+
 static bool at_safe_point(const struct runtime *r, const ucontext_t *context)
 {
     uintptr_t at = program_counter(context);
 
-    return r->running && !r->in_call && text_low <= at && at < text_high;
+    return r->running && !r->in_call && (in_text(at) || in_helper(at, context));
 }
 
 /* The timer. It runs on for a little while behind a script, so that under load it
@@ -349,6 +392,7 @@ struct runtime *runtime_new(struct engine *e, const struct script_settings *sett
     assert(executor == NULL);
     dl_iterate_phdr(find_text, &inside);
     assert(text_low < text_high);
+    find_helpers();
 
     r->engine = e;
     r->settings = settings;

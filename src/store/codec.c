@@ -69,6 +69,16 @@ static bool take_bytes(struct bytes *in, struct bytes *b)
     return true;
 }
 
+static bool take_flag(struct bytes *in, bool *flag)
+{
+    if (in->len == 0) {
+        return false;
+    }
+    *flag = in->at[0] != 0;
+    *in = (struct bytes){in->at + 1, in->len - 1};
+    return true;
+}
+
 static void put_value(struct buf *out, const struct value *v)
 {
     struct value_walk walk = {0};
@@ -78,6 +88,7 @@ static void put_value(struct buf *out, const struct value *v)
     put_signed(out, value_expires_ms(v));
     switch (value_type(v)) {
     case VALUE_STRING:
+        buf_add_byte(out, value_raw(v));
         put_bytes(out, value_string(v));
         break;
     case VALUE_SET:
@@ -119,10 +130,25 @@ static bool take_elements(struct bytes *in, struct value *v, const struct value_
     return true;
 }
 
+static struct value *take_string(struct bytes *in, struct bytes key, int64_t expires_ms)
+{
+    struct value *v;
+    struct bytes content;
+    bool raw;
+
+    if (!take_flag(in, &raw) || !take_bytes(in, &content)) {
+        return NULL;
+    }
+    v = value_new_string(key, content, expires_ms);
+    if (raw) {
+        value_fill_raw(v);
+    }
+    return v;
+}
+
 static struct value *take_value(struct bytes *in, struct bytes key,
                                 const struct value_limits *limits)
 {
-    struct bytes content;
     struct value *v;
     uint64_t type;
     int64_t expires_ms;
@@ -131,7 +157,7 @@ static struct value *take_value(struct bytes *in, struct bytes key,
         return NULL;
     }
     if (type == VALUE_STRING) {
-        return take_bytes(in, &content) ? value_new_string(key, content, expires_ms) : NULL;
+        return take_string(in, key, expires_ms);
     }
     v = type == VALUE_SET ? value_new_set(key, expires_ms) : value_new_hash(key, expires_ms);
     if (!take_elements(in, v, limits)) {
@@ -186,12 +212,8 @@ static bool take_splice(struct bytes *in, struct change *c)
 {
     uint64_t offset, removed;
 
-    if (in->len == 0) {
-        return false;
-    }
-    c->raw = in->at[0] != 0;
-    *in = (struct bytes){in->at + 1, in->len - 1};
-    if (!take_number(in, &offset) || !take_number(in, &removed) || offset + removed < offset) {
+    if (!take_flag(in, &c->raw) || !take_number(in, &offset) || !take_number(in, &removed) ||
+        offset + removed < offset) {
         return false;
     }
     c->offset = offset;

@@ -979,6 +979,12 @@ uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, 
     return 0;
 }
 
+void value_fill_raw(struct value *v)
+{
+    assert(v->type == VALUE_STRING);
+    v->flags |= RAW;
+}
+
 bool value_fill_member(struct value *v, struct bytes member, const struct value_limits *limits)
 {
     if (value_set_has(v, member)) {

@@ -114,6 +114,9 @@ void value_hash_random(const struct value *v, struct random *r, struct bytes *fi
 typedef void value_visit(struct bytes element, struct bytes content, void *context);
 uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
 
+/* Makes a string that is not bound yet count as modified in place. */
+void value_fill_raw(struct value *v);
+
 /* Adds to a value that is not bound yet. Returns false if the member was there;
  * a field that was there is overwritten. */
 bool value_fill_member(struct value *v, struct bytes member, const struct value_limits *limits);

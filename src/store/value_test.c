@@ -212,6 +212,19 @@ TEST(a_string_modified_in_place_is_raw_until_it_is_assigned)
     bound_close(&b);
 }
 
+TEST(a_value_that_moves_remembers_when_it_was_asked_for)
+{
+    struct bound b;
+
+    bound_open(&b, 10);
+    keyspace_touch(bound_value(&b), 5999);
+    bound_splice(&b, 0, 0, letters(300));
+    CHECK(value_accessed_s(bound_value(&b)) == 5);
+    bound_retime(&b, 5);
+    CHECK(value_accessed_s(bound_value(&b)) == 5);
+    bound_close(&b);
+}
+
 TEST(a_value_expires_at_its_time)
 {
     struct value *v = value_new_string(BYTES("k"), BYTES("v"), 100);
@@ -545,7 +558,8 @@ int main(void)
 {
     return RUN(strings_of_all_lengths_become_all_others, splices_are_like_those_of_a_buffer,
                appending_does_not_copy_each_time, a_string_is_called_by_its_content,
-               a_string_modified_in_place_is_raw_until_it_is_assigned, a_value_expires_at_its_time,
+               a_string_modified_in_place_is_raw_until_it_is_assigned,
+               a_value_that_moves_remembers_when_it_was_asked_for, a_value_expires_at_its_time,
                a_walk_and_a_scan_meet_each_element_once, collections_outgrow_their_containers,
                long_elements_are_not_packed, a_long_number_in_a_set_is_one_of_its_members,
                filling_tells_what_was_there, a_packed_collection_keeps_the_order_of_its_elements,
