@@ -354,7 +354,9 @@ static void reply_random(struct call *c, const struct value *hash, int64_t count
     if (size == 0) {
         reply_array(c, 0);
     } else if (count < 0) {
-        reply_repeating(c, hash, (size_t)-count, with_contents);
+        if (call_repetitions(c, (uint64_t)-count)) {
+            reply_repeating(c, hash, (size_t)-count, with_contents);
+        }
     } else if ((size_t)count > size / FEW) {
         reply_share(c, hash, (size_t)count < size ? (size_t)count : size, with_contents);
     } else {

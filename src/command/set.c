@@ -294,7 +294,9 @@ static void srandmember_many(struct call *c)
     if (size == 0) {
         reply_array(c, 0);
     } else if (count < 0) {
-        reply_repeating(c, set, (size_t)-count);
+        if (call_repetitions(c, (uint64_t)-count)) {
+            reply_repeating(c, set, (size_t)-count);
+        }
     } else if ((size_t)count > size / FEW) {
         reply_share(c, set, (size_t)count < size ? (size_t)count : size);
     } else {

@@ -164,6 +164,17 @@ bool call_long_double(struct call *c, size_t arg, long double *number)
     return true;
 }
 
+bool call_repetitions(struct call *c, uint64_t count)
+{
+    enum { MOST = 1 << 25 };
+
+    if (count > MOST) {
+        call_fail(c, "ERR value is out of range");
+        return false;
+    }
+    return true;
+}
+
 bool call_is(const struct call *c, size_t arg, const char *word)
 {
     return arg < c->argc && bytes_is(c->argv[arg], word);

@@ -69,6 +69,10 @@ bool call_int_between(struct call *c, size_t arg, int64_t min, int64_t max, int6
 bool call_double(struct call *c, size_t arg, double *number);
 bool call_long_double(struct call *c, size_t arg, long double *number);
 
+/* Checks how many elements, chosen again and again, a client may ask for. Returns
+ * false, having failed the call, if the reply could only fill the memory. */
+bool call_repetitions(struct call *c, uint64_t count);
+
 /* Returns whether argument `arg` is there and is this word, in any case. */
 bool call_is(const struct call *c, size_t arg, const char *word);
 
