@@ -272,6 +272,11 @@ static void take_reply(struct scenario *s, const struct session *session, struct
     }
 }
 
+static bool is_error(const struct reply *reply)
+{
+    return reply->spelled.len > 0 && reply->spelled.at[0] == '!';
+}
+
 /* Reading what is quoted. */
 
 enum quoted { QUOTED, UNENDED, NONSENSE };
@@ -390,26 +395,26 @@ static int compare_units(const void *a, const void *b)
 
 static bool take_sorted(struct bytes *in, size_t unit, struct buf *out);
 
-/* Sorts what is up to the end of an array, `unit` elements together. */
-static void take_sorted_elements(struct bytes *in, size_t unit, struct buf *out)
+/* Sorts what is up to the end of an array, `together` elements at a time. */
+static void take_sorted_elements(struct bytes *in, size_t together, size_t unit, struct buf *out)
 {
     struct buf *units = mem_zalloc((in->len + 1) * sizeof *units);
     size_t count = 0;
 
-    while (take_sorted(in, unit, &units[count / unit])) {
+    while (take_sorted(in, unit, &units[count / together])) {
         count++;
     }
-    count = (count + unit - 1) / unit;
+    count = (count + together - 1) / together;
     qsort(units, count, sizeof *units, compare_units);
-    for (size_t i = 0; i <= count; i++) { /* The last one is what closes the array. */
+    for (size_t i = 0; i < count; i++) {
         buf_add(out, buf_bytes(&units[i]));
         buf_clear(&units[i]);
     }
     mem_free(units);
 }
 
-/* Takes one element off the front of a spelled reply, and sorts what is in it.
- * Returns false at the end of an array. */
+/* Takes one element off the front of a spelled reply, and sorts what is in it: in
+ * arrays, `unit` elements at a time. Returns false at the end of an array. */
 static bool take_sorted(struct bytes *in, size_t unit, struct buf *out)
 {
     struct bytes token = take_token(in);
@@ -420,7 +425,7 @@ static bool take_sorted(struct bytes *in, size_t unit, struct buf *out)
     buf_add_byte(out, ' ');
     buf_add(out, token);
     if (opens(token)) {
-        take_sorted_elements(in, token.at[token.len - 1] == '{' ? 2 : unit, out);
+        take_sorted_elements(in, token.at[token.len - 1] == '{' ? 2 : unit, unit, out);
         buf_add(out, BYTES(" ]"));
     }
     return true;
@@ -433,7 +438,7 @@ static bool equal_sorted(struct bytes a, struct bytes b, size_t unit)
 
     take_sorted(&a, unit, &sorted_a);
     take_sorted(&b, unit, &sorted_b);
-    return bytes_equal(buf_bytes(&sorted_a), buf_bytes(&sorted_b));
+    return a.len == 0 && b.len == 0 && bytes_equal(buf_bytes(&sorted_a), buf_bytes(&sorted_b));
 }
 
 static bool cut_suffix(struct bytes *text, struct bytes suffix)
@@ -546,7 +551,7 @@ static void make_final(struct scenario *s, struct session *session, const struct
 {
     struct engine *e = s->engine;
     struct digest before = dataset_digest(e->data);
-    bool will_fail = s->undone.given && s->undone.spelled.at[0] == '!';
+    bool will_fail = s->undone.given && is_error(&s->undone);
 
     e->log = (struct engine_log){.append = follow, .context = s};
     if (will_fail && (cmd->flags & COMMAND_DIRECT)) {
@@ -561,7 +566,7 @@ static void make_final(struct scenario *s, struct session *session, const struct
     if (!digest_equal(dataset_digest(e->data), dataset_digest(s->follower))) {
         complain(s, "the follower differs");
     }
-    if (s->final.spelled.at[0] == '!' && cmd != NULL && !(cmd->flags & COMMAND_MAY_REPLICATE) &&
+    if (is_error(&s->final) && cmd != NULL && !(cmd->flags & COMMAND_MAY_REPLICATE) &&
         !digest_equal(dataset_digest(e->data), before)) {
         complain(s, "an error has left a trace");
     }

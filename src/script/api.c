@@ -8,6 +8,7 @@
 #include "script/sink.h"
 
 #include <lauxlib.h>
+#include <math.h>
 
 /* Arguments of redis.call. */
 
@@ -20,10 +21,13 @@ static void grow_args(struct runtime *r, size_t count)
     r->text = mem_realloc(r->text, r->args_cap * sizeof *r->text);
 }
 
-/* An integer as such, anything else with the digits that tell it apart. */
+/* An integer as such, anything else with the digits that tell it apart; so zero has
+ * its sign. */
 static size_t format_number(char *out, double number)
 {
-    if (number > -9e15 && number < 9e15 && number == (double)(int64_t)number) {
+    bool small = number > -9e15 && number < 9e15;
+
+    if (small && number == (double)(int64_t)number && (number != 0 || !signbit(number))) {
         return number_format_int(out, (int64_t)number);
     }
     return (size_t)snprintf(out, NUMBER_DOUBLE_MAX, "%.17g", number);
@@ -124,24 +128,45 @@ static int one_field(lua_State *lua, const char *name)
     return 1;
 }
 
-/* A text of one word gets a code before it; a dash that begins it is dropped. */
+static struct bytes trim_line_ends(struct bytes text)
+{
+    while (text.len > 0 && (text.at[0] == '\r' || text.at[0] == '\n')) {
+        text = (struct bytes){text.at + 1, text.len - 1};
+    }
+    while (text.len > 0 && (text.at[text.len - 1] == '\r' || text.at[text.len - 1] == '\n')) {
+        text.len--;
+    }
+    return text;
+}
+
+/* Puts an error's code and message in the place of its text. A text of one word gets
+ * a code before it; a dash that begins it is dropped. */
+static void complete_error(lua_State *lua)
+{
+    struct bytes code = BYTES("ERR"), message;
+    const char *space;
+
+    message.at = lua_tolstring(lua, 1, &message.len);
+    if (message.len > 0 && message.at[0] == '-') {
+        message = (struct bytes){message.at + 1, message.len - 1};
+    }
+    space = memchr(message.at, ' ', message.len);
+    if (space != NULL) {
+        code = (struct bytes){message.at, (size_t)(space - message.at)};
+        message = (struct bytes){space + 1, message.len - code.len - 1};
+    }
+    message = trim_line_ends(message);
+    lua_pushlstring(lua, code.at, code.len);
+    lua_pushliteral(lua, " ");
+    lua_pushlstring(lua, message.at, message.len);
+    lua_concat(lua, 3);
+    lua_replace(lua, 1);
+}
+
 static int api_error_reply(lua_State *lua)
 {
-    struct bytes text;
-
     if (lua_gettop(lua) == 1 && lua_type(lua, 1) == LUA_TSTRING) {
-        text.at = lua_tolstring(lua, 1, &text.len);
-        if (text.len > 0 && text.at[0] == '-') {
-            text = (struct bytes){text.at + 1, text.len - 1};
-        }
-        if (text.len == 0 || memchr(text.at, ' ', text.len) == NULL) {
-            lua_pushliteral(lua, "ERR ");
-            lua_pushlstring(lua, text.at, text.len);
-            lua_concat(lua, 2);
-        } else {
-            lua_pushlstring(lua, text.at, text.len);
-        }
-        lua_replace(lua, 1);
+        complete_error(lua);
     }
     return one_field(lua, "err");
 }

@@ -2,10 +2,11 @@
  *
  * Whatever a script does, it can be ended: work inside runtime_run() may be left at
  * any *safe point* by siglongjmp(). A safe point is an instruction of libluajit, or
- * a call of runtime_poll(), while no command of the engine is at work. What is left
- * then is in no known state, so the whole Lua heap is thrown away and a new VM is
- * made when the next script comes. For that to be right, code that runs inside
- * runtime_run() owns nothing but memory of the VM: no buffers, no locks. */
+ * of the copying and searching that it has the C library do, or a call of
+ * runtime_poll(), while no command of the engine is at work. What is left then is in
+ * no known state, so the whole Lua heap is thrown away and a new VM is made when the
+ * next script comes. For that to be right, code that runs inside runtime_run() owns
+ * nothing but memory of the VM: no buffers, no locks. */
 #ifndef SCRIPT_RUNTIME_H
 #define SCRIPT_RUNTIME_H
 

@@ -71,7 +71,7 @@ static bool take_bytes(struct bytes *in, struct bytes *b)
 
 static bool take_flag(struct bytes *in, bool *flag)
 {
-    if (in->len == 0) {
+    if (in->len == 0 || (unsigned char)in->at[0] > 1) {
         return false;
     }
     *flag = in->at[0] != 0;

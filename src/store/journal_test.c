@@ -562,7 +562,8 @@ TEST(what_is_no_change_is_refused)
     CHECK(refuses(BYTES("\x0b\x00")));                            /* No kind. */
     CHECK(!refuses(BYTES("\x01\x00\x01k")));                      /* UNBIND */
     CHECK(refuses(BYTES("\x01\x00\x02k")));                       /* with too short a key */
-    CHECK(!refuses(BYTES("\x00\x00\x01k\x00\x01\x01v")));         /* BIND to a string */
+    CHECK(!refuses(BYTES("\x00\x00\x01k\x00\x01\x00\x01v")));     /* BIND to a string */
+    CHECK(refuses(BYTES("\x00\x00\x01k\x00\x01\x02\x01v")));      /* raw or not or what? */
     CHECK(refuses(BYTES("\x00\x00\x01k\x03\x01\x01v")));          /* of no type */
     CHECK(!refuses(BYTES("\x00\x00\x01k\x01\x01\x01\x01m")));     /* to a set */
     CHECK(refuses(BYTES("\x00\x00\x01k\x01\x01\x02\x01m\x01m"))); /* of two equal members */
