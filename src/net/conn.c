@@ -221,8 +221,8 @@ static void execute(struct conn *c, const struct request *r)
 {
     if (is_http(r)) {
         log_write(LOG_WARNING,
-                  "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or "
-                  "Host: commands to the server. Connection from %s aborted.",
+                  "%s sent an HTTP request: perhaps a web page tries to make a browser execute "
+                  "commands here. The connection is closed.",
                   c->session->address);
         c->session->closing = true;
         return;
@@ -349,7 +349,7 @@ static void keep_rest(struct conn *c, struct bytes rest)
     c->session->input_bytes = c->in.len;
     c->session->input_free = c->in.cap - c->in.len;
     if (c->in.len > c->set->settings->query_limit) {
-        log_write(LOG_WARNING, "Closing client %s that reached max query buffer length.",
+        log_write(LOG_WARNING, "Closing %s: its request is longer than client-query-buffer-limit",
                   c->session->address);
         conn_close(c);
     }
@@ -465,10 +465,12 @@ void conn_set_prune(struct conn_set *set)
     for (struct conn *c = set->first; c != NULL; c = next) {
         next = c->next;
         if (idle_ms > 0 && now_ms - c->session->active_ms > idle_ms) {
-            log_write(LOG_VERBOSE, "Closing idle client %s", c->session->address);
+            log_write(LOG_VERBOSE, "Closing %s: it has been idle for longer than timeout",
+                      c->session->address);
             conn_close(c);
         } else if (is_over_output(c, now_ms)) {
-            log_write(LOG_WARNING, "Client %s closed for overcoming of output buffer limits.",
+            log_write(LOG_WARNING,
+                      "Closing %s: what waits to be sent exceeds client-output-buffer-limit",
                       c->session->address);
             conn_close(c);
         }

@@ -121,7 +121,7 @@ void listener_accept(struct listener *l)
         if (fd < 0) {
             if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
                 errno != ECONNABORTED) {
-                log_write(LOG_WARNING, "Accepting client connection: %s", strerror(errno));
+                log_write(LOG_WARNING, "Cannot accept a connection: %s", strerror(errno));
             }
             return;
         }

@@ -72,7 +72,7 @@ static void shut_down(struct call *c)
         call_fail(c, "ERR Errors trying to SHUTDOWN. Check logs.");
         return;
     }
-    log_write(LOG_WARNING, "User requested shutdown...");
+    log_write(LOG_WARNING, "A client asks for shutdown");
     c->engine->stop = true;
     c->session->closing = true;
 }

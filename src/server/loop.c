@@ -31,8 +31,7 @@ static void on_signal(int number)
 static void on_stop(uv_async_t *handle)
 {
     (void)handle;
-    log_write(LOG_WARNING, "Received %s, shutting down...",
-              stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
+    log_write(LOG_WARNING, "%s received: stopping", stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -234,7 +234,7 @@ int server_run(struct server *s)
     result = serve(s);
     end(s);
     if (result == 0) {
-        log_write(LOG_NOTICE, "Moonlatch is now ready to exit, bye bye...");
+        log_write(LOG_NOTICE, "Moonlatch has stopped");
     }
     log_set_file("");
     return result;
