@@ -75,11 +75,17 @@ static struct change put_back(const struct change *c, struct arena *arena, struc
         .kind = CHANGE_BODY, .db = c->db, .key = arena_copy(arena, c->key), .body = body};
 }
 
+/* What is restored has been in this container before, whatever the limits are now. */
+static const struct value_limits *limits_for(const struct dataset *data, const struct change *c)
+{
+    return c->undoes ? &value_limits_none : edit_limits(data->db[c->db]);
+}
+
 static void field_set(struct dataset *data, const struct change *c, struct change *inverse,
                       struct arena *arena)
 {
     struct value *v = edit_find(data->db[c->db], c->key, VALUE_HASH);
-    const struct value_limits *limits = edit_limits(data->db[c->db]);
+    const struct value_limits *limits = limits_for(data, c);
     struct body *outgrown = NULL;
     struct bytes old;
 
@@ -121,7 +127,7 @@ static void set_add(struct dataset *data, const struct change *c, struct change 
                     struct arena *arena)
 {
     struct value *v = edit_find(data->db[c->db], c->key, VALUE_SET);
-    const struct value_limits *limits = edit_limits(data->db[c->db]);
+    const struct value_limits *limits = limits_for(data, c);
     struct body *outgrown = NULL;
 
     if (inverse == NULL) {

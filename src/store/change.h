@@ -36,7 +36,8 @@ struct body;
 
 struct change {
     uint8_t kind;
-    bool raw;          /* SPLICE: value_raw() from then on. */
+    bool raw : 1;      /* SPLICE: value_raw() from then on. */
+    bool undoes : 1;   /* Restores: a collection stays in the container that it is in. */
     uint16_t db;       /* The number of the database. */
     uint32_t position; /* FIELD_SET, SET_ADD: where in a packed array. */
     struct bytes key;
@@ -69,6 +70,7 @@ static inline struct change change_on(enum change_kind kind, unsigned db, struct
 
     c.kind = (uint8_t)kind;
     c.raw = false;
+    c.undoes = false;
     c.db = (uint16_t)db;
     c.position = UINT32_MAX; /* PACKED_NONE */
     c.key.at = key.at;

@@ -211,11 +211,13 @@ void change_encode(const struct change *c, struct buf *out)
 static bool take_splice(struct bytes *in, struct change *c)
 {
     uint64_t offset, removed;
+    bool raw;
 
-    if (!take_flag(in, &c->raw) || !take_number(in, &offset) || !take_number(in, &removed) ||
+    if (!take_flag(in, &raw) || !take_number(in, &offset) || !take_number(in, &removed) ||
         offset + removed < offset) {
         return false;
     }
+    c->raw = raw;
     c->offset = offset;
     c->removed = removed;
     return take_bytes(in, &c->inserted);

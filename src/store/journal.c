@@ -55,6 +55,7 @@ void journal_rollback(struct journal *j, struct journal_mark mark)
 
         assert(u != NULL);
         j->newest = u->older;
+        u->inverse.undoes = true;
         change_make(j->data, &u->inverse, NULL, NULL);
         undone++;
     }

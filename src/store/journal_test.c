@@ -341,6 +341,29 @@ TEST(changes_are_the_same_whatever_is_kept_of_them)
     CHECK(mem_used() == used);
 }
 
+TEST(rollback_keeps_containers_that_could_not_be_made_now)
+{
+    struct bench b;
+    struct journal_mark mark;
+    struct value *hash = value_new_hash(BYTES("h"), EXPIRES_NEVER);
+
+    bench_open(&b, 1);
+    b.data->limits = value_limits_default;
+    for (int i = 0; i < 10; i++) {
+        char name = (char)('a' + i);
+        value_fill_field(hash, (struct bytes){&name, 1}, BYTES("v"), &b.data->limits);
+    }
+    journal_make(&b.journal, change_bind(0, hash));
+    mark = journal_mark(&b.journal);
+    b.data->limits.hash_max_packed_entries = 5;
+    journal_make(&b.journal, change_field_remove(0, BYTES("h"), BYTES("c")));
+    journal_rollback(&b.journal, mark);
+    CHECK(strcmp(value_encoding_name(keyspace_find_any(b.data->db[0], BYTES("h"))), "listpack") ==
+          0);
+    commit(&b);
+    bench_close(&b);
+}
+
 TEST(a_flush_gives_back_the_same_database)
 {
     struct bench b;
@@ -605,9 +628,10 @@ TEST(digests_tell_contents_apart)
 int main(void)
 {
     return RUN(rollback_restores_what_was_at_any_mark,
-               changes_are_the_same_whatever_is_kept_of_them, a_flush_gives_back_the_same_database,
-               what_was_changed_can_be_seen_in_order, a_long_redo_is_not_kept,
-               a_decoded_change_encodes_to_the_same_bytes, a_cut_redo_is_read_up_to_the_cut,
-               a_damaged_redo_is_refused_or_other_changes, what_is_no_change_is_refused,
-               digests_tell_contents_apart);
+               changes_are_the_same_whatever_is_kept_of_them,
+               rollback_keeps_containers_that_could_not_be_made_now,
+               a_flush_gives_back_the_same_database, what_was_changed_can_be_seen_in_order,
+               a_long_redo_is_not_kept, a_decoded_change_encodes_to_the_same_bytes,
+               a_cut_redo_is_read_up_to_the_cut, a_damaged_redo_is_refused_or_other_changes,
+               what_is_no_change_is_refused, digests_tell_contents_apart);
 }

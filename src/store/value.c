@@ -55,8 +55,9 @@ struct body {
 };
 
 enum {
-    EMBED_MAX = 192,      /* Longer strings get an allocation of their own, */
-    BLOB_SPARE = 1 << 20, /* which grows twofold, but by no more than this. */
+    EMBED_MAX = 192,        /* Longer strings get an allocation of their own, */
+    BLOB_SPARE = 1 << 20,   /* which grows twofold, but by no more than this. */
+    PACKED_BYTES = 1 << 30, /* No packed array gets longer, whatever the limits are. */
 };
 
 const struct value_limits value_limits_default = {
@@ -65,6 +66,14 @@ const struct value_limits value_limits_default = {
     .set_max_intset_entries = 512,
     .set_max_packed_entries = 128,
     .set_max_packed_value = 64,
+};
+
+const struct value_limits value_limits_none = {
+    .hash_max_packed_entries = SIZE_MAX,
+    .hash_max_packed_value = SIZE_MAX,
+    .set_max_intset_entries = SIZE_MAX,
+    .set_max_packed_entries = SIZE_MAX,
+    .set_max_packed_value = SIZE_MAX,
 };
 
 static struct bytes member_key(const void *item)
@@ -904,14 +913,21 @@ static void table_set(struct value *v, struct bytes name, struct bytes content)
     mem_free(table_put(body(v), field_new(name, content)));
 }
 
+static bool stays_packed(const struct value *v, struct bytes field, struct bytes content,
+                         const struct value_limits *limits)
+{
+    return field.len <= limits->hash_max_packed_value &&
+           content.len <= limits->hash_max_packed_value &&
+           packed_size(body(v)) + field.len + content.len <= PACKED_BYTES &&
+           (value_hash_count(v) < limits->hash_max_packed_entries ||
+            packed_find(body(v), field, 2) != PACKED_NONE);
+}
+
 void edit_hash_set(struct value *v, struct bytes field, struct bytes content, uint32_t position,
                    const struct value_limits *limits, struct body **outgrown)
 {
     assert(v->type == VALUE_HASH);
-    if (v->encoding == PACKED &&
-        (field.len > limits->hash_max_packed_value || content.len > limits->hash_max_packed_value ||
-         (value_hash_count(v) >= limits->hash_max_packed_entries &&
-          packed_find(body(v), field, 2) == PACKED_NONE))) {
+    if (v->encoding == PACKED && !stays_packed(v, field, content, limits)) {
         hash_to_table(v, outgrown);
     }
     if (v->encoding == PACKED) {

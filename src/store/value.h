@@ -26,6 +26,7 @@ struct value_limits {
     size_t set_max_packed_value;
 };
 extern const struct value_limits value_limits_default;
+extern const struct value_limits value_limits_none; /* No end to small collections. */
 
 /* The expiry of a value that never expires. */
 #define EXPIRES_NEVER INT64_C(-1)
