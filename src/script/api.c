@@ -178,6 +178,7 @@ static int api_status_reply(lua_State *lua)
 
 /* Others */
 
+/* What is no text counts as an empty one. */
 static int api_sha1hex(lua_State *lua)
 {
     struct runtime *r = runtime_of(lua);
@@ -187,9 +188,9 @@ static int api_sha1hex(lua_State *lua)
     if (lua_gettop(lua) != 1) {
         return error_raise(lua, "wrong number of arguments");
     }
-    text.at = luaL_checklstring(lua, 1, &text.len);
+    text.at = lua_tolstring(lua, 1, &text.len);
     r->in_call = 1;
-    sha1_hex(text, hex);
+    sha1_hex(text.at == NULL ? BYTES("") : text, hex);
     r->in_call = 0;
     runtime_poll(r);
     lua_pushlstring(lua, hex, SHA1_HEX);

@@ -159,26 +159,32 @@ static void reply_array_part(struct conversion *c)
     }
 }
 
+/* Makes three letters of the name of a format, as many as it has in the protocol. */
+static void name_format(char format[4], struct bytes name)
+{
+    for (size_t i = 0; i < 3; i++) {
+        format[i] = i < name.len && (unsigned char)name.at[i] >= ' ' ? name.at[i] : ' ';
+    }
+    format[3] = '\0';
+}
+
 static bool reply_verbatim_string(struct conversion *c)
 {
     struct bytes content;
-    char format[4] = "txt";
+    char format[4];
 
     if (!push_field(c->lua, "verbatim_string", LUA_TTABLE)) {
         return false;
     }
-    if (push_field(c->lua, "format", LUA_TSTRING)) {
-        if (text_at_top(c->lua).len == 3) {
-            bytes_to_string(text_at_top(c->lua), format, sizeof format);
-        }
-        lua_pop(c->lua, 1);
-    }
-    if (!push_field(c->lua, "string", LUA_TSTRING)) {
+    if (!push_field(c->lua, "format", LUA_TSTRING)) {
         lua_pop(c->lua, 1);
         return false;
     }
-    for (char *at = format; *at != '\0'; at++) {
-        *at = (unsigned char)*at < ' ' ? ' ' : *at;
+    name_format(format, text_at_top(c->lua));
+    lua_pop(c->lua, 1);
+    if (!push_field(c->lua, "string", LUA_TSTRING)) {
+        lua_pop(c->lua, 1);
+        return false;
     }
     content = text_at_top(c->lua);
     begin_value(c, content.len);

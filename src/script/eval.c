@@ -89,6 +89,7 @@ static void evaluate(struct runtime *r, void *context)
     if (!e->compiled) {
         return;
     }
+    script_json_reset(lua);
     set_arguments(lua, e);
     if (lua_pcall(lua, 0, 1, SANDBOX_ON_ERROR) == 0) {
         convert_reply(r, lua, e->call->reply);
@@ -160,9 +161,6 @@ static void prepare(struct runtime *r, const struct call *c, bool read_only)
     s->read_only = read_only;
     r->sink.sink.version = RESP2;
     script_random_reset(r);
-    if (r->lua != NULL) {
-        script_json_reset(r->lua);
-    }
 }
 
 static void run_script(struct call *c, struct script *s, size_t keys, bool read_only,

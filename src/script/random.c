@@ -20,6 +20,18 @@ static uint64_t next(struct runtime *r)
     return r->random_state >> 17;
 }
 
+/* Returns a number argument as an integer; of what does not fit, the nearest one. */
+static int64_t check_integer(lua_State *lua, int argument)
+{
+    static const double most = 9007199254740992.0; /* 2^53 */
+    double number = luaL_checknumber(lua, argument);
+
+    if (isnan(number)) {
+        return 0;
+    }
+    return (int64_t)(number > most ? most : number < -most ? -most : number);
+}
+
 static int api_random(lua_State *lua)
 {
     static const double range = 2147483647.0; /* 2^31 - 1 */
@@ -32,12 +44,12 @@ static int api_random(lua_State *lua)
         lua_pushnumber(lua, share);
         return 1;
     case 1:
-        high = (int64_t)luaL_checknumber(lua, 1);
+        high = check_integer(lua, 1);
         luaL_argcheck(lua, high >= 1, 1, "interval is empty");
         break;
     case 2:
-        low = (int64_t)luaL_checknumber(lua, 1);
-        high = (int64_t)luaL_checknumber(lua, 2);
+        low = check_integer(lua, 1);
+        high = check_integer(lua, 2);
         luaL_argcheck(lua, low <= high, 2, "interval is empty");
         break;
     default:
@@ -49,7 +61,7 @@ static int api_random(lua_State *lua)
 
 static int api_randomseed(lua_State *lua)
 {
-    seed(runtime_of(lua), (int32_t)(int64_t)luaL_checknumber(lua, 1));
+    seed(runtime_of(lua), (int32_t)check_integer(lua, 1));
     return 0;
 }
 

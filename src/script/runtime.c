@@ -166,7 +166,7 @@ static void leave_if_due(struct runtime *r)
     if (r->engine->stop) {
         runtime_leave(r, RUNTIME_STOPPED);
     }
-    if (r->heap.limit != 0 && r->heap.used > r->heap.limit) {
+    if (r->sink.full || (r->heap.limit != 0 && r->heap.used > r->heap.limit)) {
         runtime_leave(r, RUNTIME_MEMORY);
     }
     if (is_over_time(r)) {
@@ -211,7 +211,7 @@ static void on_tick(int signal_number, siginfo_t *info, void *context)
         return;
     }
     r->idle_ticks = 0;
-    if (!r->kill && !r->overflow && !is_over_time(r) && !is_busy(r)) {
+    if (!r->kill && !r->overflow && !r->engine->stop && !is_over_time(r) && !is_busy(r)) {
         return;
     }
     if (at_safe_point(r, context)) {
@@ -339,9 +339,9 @@ static void end(struct runtime *r)
     r->running = 0;
     r->in_call = 0;
     r->engine->running = (struct running){0};
+    stack_close_reserve();
     if (r->end != RUNTIME_DONE) {
         runtime_drop_lua(r);
-        stack_close_reserve();
     } else if (r->heap.reserved > HEAP_KEPT && r->heap.used < r->heap.reserved / 4) {
         runtime_drop_lua(r);
     }
@@ -354,12 +354,13 @@ enum runtime_end runtime_run(struct runtime *r, void (*work)(struct runtime *r, 
     r->kill = 0;
     r->pending = 0;
     r->overflow = 0;
+    r->sink.full = false;
     r->started_us = clock_monotonic_us();
     r->end = RUNTIME_DONE;
     r->engine->running = (struct running){.is_script = true};
     set_limits(r);
+    r->idle_ticks = 0; /* First: the timer must not stop behind the look at it. */
     if (!r->ticking || r->fast) {
-        r->idle_ticks = 0;
         set_timer(r, TICK_MS);
     }
     if (sigsetjmp(r->leave, 0) == 0) {

@@ -77,8 +77,8 @@ struct runtime {
     volatile sig_atomic_t kill;
     volatile sig_atomic_t overflow; /* The C stack's. */
     volatile int64_t started_us;    /* clock_monotonic_us() */
-    int idle_ticks;
-    bool ticking;
+    volatile sig_atomic_t idle_ticks;
+    volatile sig_atomic_t ticking;
     bool fast;
     timer_t timer;
     sigjmp_buf leave;

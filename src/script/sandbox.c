@@ -187,7 +187,7 @@ static const char prelude[] =
     "local function text(ok, e, ...)\n"
     "    if not ok and type(e) == 'table' then\n"
     "        local message = rawget(e, 'err')\n"
-    "        if message ~= nil then return false, message end\n"
+    "        if type(message) == 'string' then return false, message end\n"
     "    end\n"
     "    return ok, e, ...\n"
     "end\n"

@@ -2,7 +2,11 @@
 
 #include <assert.h>
 
-enum { SLOTS = 8 }; /* Of the Lua stack, that an aggregate and a value in it take. */
+/* Slots of the Lua stack: that an aggregate and a value in it take, and that aggregates
+ * in each other take. */
+enum { SLOTS = 8, SLOTS_ALL = 3 * LUA_SINK_DEPTH + SLOTS };
+
+#define STRING_MAX ((size_t)1 << 30) /* Of what Lua takes without raising an error. */
 
 enum { PRESIZED_MAX = 64 * 1024 }; /* Elements that an array is given room for in advance. */
 
@@ -17,9 +21,9 @@ static bool has_room(struct lua_sink *s, size_t bytes)
 {
     const struct heap *heap = &s->runtime->heap;
 
-    if (!s->full && heap->limit != 0 && heap->used + bytes > heap->limit) {
+    if (!s->full &&
+        ((heap->limit != 0 && heap->used + bytes > heap->limit) || bytes > STRING_MAX)) {
         s->full = true;
-        s->runtime->heap.used += bytes; /* So that it counts as exceeded. */
         s->runtime->pending = 1;
         lua_settop(s->lua, s->base);
     }
@@ -303,10 +307,16 @@ void lua_sink_init(struct lua_sink *s, struct runtime *r)
     *s = (struct lua_sink){.sink = {&lua_ops, RESP2}, .runtime = r};
 }
 
+/* A stack at its very end is an error that Lua raises where more is asked for: that
+ * must be here, and not inside the command. */
 void lua_sink_begin(struct lua_sink *s, lua_State *lua)
 {
+    int top = lua_gettop(lua);
+    int most = LUAI_MAXCSTACK - top;
+
+    lua_checkstack(lua, most < SLOTS_ALL ? most : SLOTS_ALL);
     s->lua = lua;
-    s->base = lua_gettop(lua);
+    s->base = top;
     s->depth = 0;
     s->full = false;
 }

@@ -6,7 +6,7 @@
 
 void lua_sink_init(struct lua_sink *s, struct runtime *r);
 
-/* Begins a reply that goes onto this stack. */
+/* Begins a reply that goes onto this stack. Raises an error of Lua if that is full. */
 void lua_sink_begin(struct lua_sink *s, lua_State *lua);
 
 #endif

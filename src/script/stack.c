@@ -7,12 +7,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 enum {
     USABLE = 16 * 1024 * 1024,
     RESERVE = 4 * 1024 * 1024,
     STEP = 64 * 1024,    /* More than any frame takes. */
     GUARD = 1024 * 1024, /* Never opened. */
+    FRAME = 16 * 1024,   /* More than the kernel puts on the stack for a signal. */
     SIGNAL_STACK = 64 * 1024,
 };
 
@@ -28,9 +30,27 @@ static void die(int signal_number)
     raise(signal_number);
 }
 
+static char *stack_pointer(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (char *)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (char *)context->uc_mcontext.sp;
+#else
+#error "Say where the stack pointer is."
+#endif
+}
+
+/* Returns where the stack was touched. A signal that has no room on the stack becomes
+ * a fault of the kernel's own, which tells no address. */
+static char *touched_at(const siginfo_t *info, const ucontext_t *context)
+{
+    return info->si_code == SI_KERNEL ? stack_pointer(context) - FRAME : info->si_addr;
+}
+
 static void on_fault(int signal_number, siginfo_t *info, void *ucontext)
 {
-    char *at = info->si_addr;
+    char *at = touched_at(info, ucontext);
 
     if (reserve == NULL || at < reserve || at >= reserve_at || stack_on_overflow == NULL) {
         die(signal_number);
