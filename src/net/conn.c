@@ -1,5 +1,6 @@
 #include "net/conn.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -9,8 +10,9 @@
 #include <unistd.h>
 
 enum {
-    READ_MIN = 16 * 1024, /* Room for a read into a connection's own buffer. */
-    KEPT_MAX = 32 * 1024, /* A buffer of more is given back when it is empty. */
+    READ_MIN = 16 * 1024,     /* Room for a read into a connection's own buffer. */
+    KEPT_MAX = 32 * 1024,     /* A buffer of more is given back when it is empty. */
+    STRANGER_MAX = 16 * 1024, /* Unsent bytes of who has not authenticated: errors. */
     BATCH_ARGS = 4 * ENGINE_BATCH,
 };
 
@@ -160,16 +162,37 @@ static void sent_all(struct conn *c)
     }
 }
 
+/* Lets go of what has been sent, if that is most of it: to a client that always has
+ * more to come there never is a moment when all has been sent. */
+static void drop_sent(struct conn *c)
+{
+    if (c->sent > c->session->out.len / 2) {
+        buf_drop_front(&c->session->out, c->sent);
+        c->sent = 0;
+    }
+}
+
+/* The client has been heard of, or listens. */
+static void note_activity(struct conn *c)
+{
+    c->session->active_ms = logtime_ms(&c->set->engine->time);
+}
+
 void conn_flush(struct conn *c)
 {
-    struct buf *out = &c->session->out;
+    struct buf *out;
 
+    if (c->session == NULL) {
+        return;
+    }
+    out = &c->session->out;
     while (c->sent < out->len) {
         ssize_t put = send(c->fd, out->at + c->sent, out->len - c->sent, MSG_NOSIGNAL);
         if (put < 0 && errno == EINTR) {
             continue;
         }
         if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            drop_sent(c);
             if (!c->wants_write) {
                 poll_for(c, true);
             }
@@ -179,6 +202,7 @@ void conn_flush(struct conn *c)
             conn_close(c);
             return;
         }
+        note_activity(c);
         c->sent += (size_t)put;
         c->set->engine->stats.net_output_bytes += (size_t)put;
     }
@@ -193,7 +217,9 @@ void conn_set_flush(struct conn_set *set)
     while ((s = e->unsent) != NULL) {
         e->unsent = s->next_unsent;
         s->unsent = false;
-        conn_flush(s->connection);
+        if (!conn_executing(s->connection)) { /* Else the reply may have begun. */
+            conn_flush(s->connection);
+        }
     }
     set->ticked = false;
 }
@@ -210,11 +236,70 @@ static void fail_protocol(struct conn *c, const char *error)
     s->closing = true;
 }
 
+/* Returns whether the client must authenticate before anything is done for it. */
+static bool is_stranger(const struct conn *c)
+{
+    return !c->session->authenticated && c->set->engine->settings.requirepass.len > 0;
+}
+
+/* Returns how many bytes may wait for the client to read them; 0: any number. */
+static size_t output_limit(const struct conn *c)
+{
+    return is_stranger(c) ? STRANGER_MAX : c->set->settings->output_hard;
+}
+
+static bool is_over_hard(const struct conn *c)
+{
+    size_t limit = output_limit(c);
+
+    return limit > 0 && c->session->out.len - c->sent > limit;
+}
+
+static void log_over_output(const struct conn *c)
+{
+    log_write(LOG_WARNING, "Closing %s: what waits to be sent exceeds %s", c->session->address,
+              is_stranger(c) ? "what a client needs that has not authenticated"
+                             : "client-output-buffer-limit");
+}
+
+/* Ends a client that leaves too much unread. It is looked at between two requests,
+ * since those that came in one go can ask for any amount. */
+static void limit_output(struct conn *c)
+{
+    if (is_over_hard(c)) {
+        conn_flush(c);
+    }
+    if (is_over_hard(c)) {
+        log_over_output(c);
+        buf_cut(&c->session->out, c->sent);
+        c->session->closing = true;
+    }
+}
+
 /* Requests as browsers send them, to a port that is not theirs: somebody tries to
  * have them execute the lines that follow. */
 static bool is_http(const struct request *r)
 {
     return bytes_is(r->argv[0], "post") || bytes_is(r->argv[0], "host:");
+}
+
+/* Reads the clock. */
+static void tick(struct conn_set *set)
+{
+    if (!set->time_stands) {
+        engine_tick(set->engine);
+        set->coarse_us = clock_coarse_us();
+        set->ticked = true;
+    }
+}
+
+/* One reading serves all requests of a turn, unless one of them has taken long: what
+ * comes behind it must not be given a lease that has partly passed. */
+static void tick_if_late(struct conn_set *set)
+{
+    if (clock_coarse_us() != set->coarse_us) {
+        tick(set);
+    }
 }
 
 static void execute(struct conn *c, const struct request *r)
@@ -227,8 +312,10 @@ static void execute(struct conn *c, const struct request *r)
         c->session->closing = true;
         return;
     }
+    tick_if_late(c->set);
     c->executing = true;
     engine_execute(c->session, r->argc, r->argv);
+    limit_output(c);
     c->executing = false;
 }
 
@@ -272,7 +359,7 @@ static void batch_execute(struct conn *c, struct batch *b)
  * arguments in the reader. */
 static bool can_wait(const struct conn *c, const struct resp_request *r, char first)
 {
-    return c->session->authenticated && first == '*' && r->argc <= BATCH_ARGS;
+    return !is_stranger(c) && first == '*' && r->argc <= BATCH_ARGS;
 }
 
 static void take_request(struct conn *c, struct batch *b, const struct resp_request *r, char first)
@@ -302,11 +389,24 @@ static void refuse_rest(struct conn *c, const struct resp_request *r)
     }
 }
 
+/* Returns the limits of a client that has authenticated. */
+static struct resp_limits limits_of_known(const struct conn *c)
+{
+    struct resp_limits limits = resp_limits_default;
+    size_t longest = c->set->engine->settings.proto_max_bulk_len;
+
+    if (longest < limits.bulk_max) {
+        limits.bulk_max = longest;
+    }
+    return limits;
+}
+
 /* Executes the whole requests at the start of `in`. Returns how many bytes they
  * took. */
 static size_t execute_all(struct conn *c, struct bytes in)
 {
     struct session *s = c->session;
+    struct resp_limits known = limits_of_known(c);
     struct resp_request request;
     struct batch batch;
     size_t used = 0;
@@ -317,8 +417,7 @@ static size_t execute_all(struct conn *c, struct bytes in)
     c->need = 0;
     while (used < in.len && !s->closing && !more) {
         struct bytes rest = {in.at + used, in.len - used};
-        const struct resp_limits *limits =
-            s->authenticated ? &resp_limits_default : &resp_limits_unauthenticated;
+        const struct resp_limits *limits = is_stranger(c) ? &resp_limits_unauthenticated : &known;
 
         switch (resp_read(&c->reader, limits, rest, &request)) {
         case RESP_REQUEST:
@@ -388,6 +487,7 @@ static size_t receive(struct conn *c, char *at, size_t room)
     ssize_t got = recv(c->fd, at, room, 0);
 
     if (got > 0) {
+        note_activity(c);
         c->set->engine->stats.net_input_bytes += (size_t)got;
         return (size_t)got;
     }
@@ -411,9 +511,11 @@ void conn_read(struct conn *c)
     struct conn_set *set = c->set;
     size_t room, got;
 
+    if (c->session == NULL) {
+        return;
+    }
     if (!set->ticked) {
-        engine_tick(set->engine);
-        set->ticked = true;
+        tick(set);
     }
     if (c->session->closing) { /* Nothing more is asked of it; only its end matters. */
         receive(c, (char[1024]){0}, 1024);
@@ -443,7 +545,7 @@ static bool is_over_output(struct conn *c, int64_t now_ms)
     const struct net_settings *settings = c->set->settings;
     size_t unsent = c->session->out.len - c->sent;
 
-    if (settings->output_hard > 0 && unsent > settings->output_hard) {
+    if (is_over_hard(c)) {
         return true;
     }
     if (settings->output_soft == 0 || unsent <= settings->output_soft) {
@@ -469,9 +571,7 @@ void conn_set_prune(struct conn_set *set)
                       c->session->address);
             conn_close(c);
         } else if (is_over_output(c, now_ms)) {
-            log_write(LOG_WARNING,
-                      "Closing %s: what waits to be sent exceeds client-output-buffer-limit",
-                      c->session->address);
+            log_over_output(c);
             conn_close(c);
         }
     }

@@ -17,7 +17,9 @@ struct conn_set {
     char *shared;       /* Input buffer of whichever connection is read, */
     size_t shared_size; /* unless somebody else's request is in it: */
     bool shared_taken;
-    bool ticked; /* The clock has been read this turn. */
+    bool ticked;       /* The clock has been read this turn, */
+    int64_t coarse_us; /* when clock_coarse_us() was this. */
+    bool time_stands;  /* A script is at work, which sees one time. */
 };
 
 /* Takes a connected socket. Its peers' addresses are as CLIENT LIST shows them. */
@@ -27,7 +29,8 @@ void conn_open(struct conn_set *set, int fd, const char *address, const char *lo
  * let go of the socket. May be called more than once. */
 void conn_close(struct conn *c);
 
-/* Reads what the client has sent, and executes it. */
+/* Reads what the client has sent, and executes it. Like conn_flush(), does nothing
+ * for a connection that is closing. */
 void conn_read(struct conn *c);
 
 /* Sends what is there to be sent. */

@@ -61,7 +61,7 @@ static void serve_door(void *context)
     struct conn **conns = mem_alloc((n->conns.count + 1) * sizeof *conns);
     bool ticked = n->conns.ticked;
 
-    n->conns.ticked = true; /* A script sees one time. */
+    n->conns.time_stands = true;
     for (struct conn *c = n->conns.first; c != NULL; c = conn_next(c)) {
         if (!conn_executing(c)) {
             fds[count] = (struct pollfd){
@@ -87,6 +87,7 @@ static void serve_door(void *context)
         }
         conn_set_flush(&n->conns);
     }
+    n->conns.time_stands = false;
     n->conns.ticked = ticked;
     mem_free(conns);
     mem_free(fds);
