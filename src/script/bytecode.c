@@ -128,6 +128,75 @@ static bool take_function(struct bytes *in, struct bytes *raw)
     return take_number(in, &len) && len > 0 && take(in, len, raw);
 }
 
+/* Constants. They are kept in the order: captured variables, objects, numbers. */
+
+enum object {
+    OBJECT_FUNCTION,
+    OBJECT_TABLE,
+    OBJECT_INT64,
+    OBJECT_UINT64,
+    OBJECT_COMPLEX,
+    OBJECT_STRING /* and its length. */
+};
+enum item { ITEM_NIL, ITEM_FALSE, ITEM_TRUE, ITEM_INT, ITEM_NUMBER, ITEM_STRING };
+
+/* Skips a key or a value of a constant table. */
+static bool skip_item(struct bytes *in)
+{
+    struct bytes text;
+    size_t type, half;
+
+    if (!take_number(in, &type)) {
+        return false;
+    }
+    switch (type) {
+    case ITEM_NIL:
+    case ITEM_FALSE:
+    case ITEM_TRUE:
+        return true;
+    case ITEM_INT:
+        return take_number(in, &half);
+    case ITEM_NUMBER:
+        return take_number(in, &half) && take_number(in, &half);
+    default:
+        return take(in, type - ITEM_STRING, &text);
+    }
+}
+
+static bool skip_table(struct bytes *in)
+{
+    size_t elements, pairs;
+    bool ok = take_number(in, &elements) && take_number(in, &pairs);
+
+    for (size_t left = ok ? elements + 2 * pairs : 0; ok && left > 0; left--) {
+        ok = skip_item(in);
+    }
+    return ok;
+}
+
+/* Returns whether there are numbers of the FFI library among the constants, which the
+ * compiler makes of 1LL, 1ULL and 1i though nobody has opened that. */
+static bool has_foreign_numbers(const struct function *f)
+{
+    struct bytes in = f->constants, part;
+    size_t upvalues = (unsigned char)f->head.at[3];
+    bool ok = take(&in, upvalues * UPVALUE, &part);
+
+    for (size_t left = f->objects; ok && left > 0; left--) {
+        size_t type;
+        ok = take_number(&in, &type);
+        if (!ok || (type >= OBJECT_INT64 && type <= OBJECT_COMPLEX)) {
+            return ok;
+        }
+        if (type == OBJECT_TABLE) {
+            ok = skip_table(&in);
+        } else if (type >= OBJECT_STRING) {
+            ok = take(&in, type - OBJECT_STRING, &part);
+        }
+    }
+    return false;
+}
+
 /* Instructions */
 
 static int opcode_at(const struct function *f, size_t i)
@@ -274,11 +343,11 @@ static struct bytes push_dump(lua_State *lua)
 
 /* Looks at all functions of a dump. Leaves the outermost one in *main, which begins
  * at `main_at`. Returns false if something is not understood. */
-static bool examine(struct bytes dump, bool *assigns, struct function *main, size_t *main_at)
+static bool examine(struct bytes dump, unsigned *traits, struct function *main, size_t *main_at)
 {
     struct bytes in = dump, header, raw;
 
-    *assigns = false;
+    *traits = 0;
     if (!take_header(&in, &header)) {
         return false;
     }
@@ -287,7 +356,8 @@ static bool examine(struct bytes dump, bool *assigns, struct function *main, siz
         if (!read_function(raw, main)) {
             return false;
         }
-        *assigns |= has_opcode(main, opcode[ASSIGN]);
+        *traits |= has_opcode(main, opcode[ASSIGN]) ? BYTECODE_ASSIGNS : 0;
+        *traits |= has_foreign_numbers(main) ? BYTECODE_FOREIGN : 0;
         if (in.len > 1) {
             *main_at = dump.len - in.len;
         }
@@ -315,16 +385,16 @@ static void rebuild(lua_State *lua, struct bytes dump, const struct function *ma
     }
 }
 
-bool bytecode_finish(lua_State *lua)
+unsigned bytecode_finish(lua_State *lua)
 {
     struct function main;
     struct bytes dump = push_dump(lua);
     size_t main_at;
-    bool assigns;
+    unsigned traits;
 
-    if (!examine(dump, &assigns, &main, &main_at)) {
+    if (!examine(dump, &traits, &main, &main_at)) {
         lua_pop(lua, 1);
-        return true;
+        return BYTECODE_ASSIGNS;
     }
     if (main.debug_len > 0 && count_tail_calls(&main) > 0 &&
         main.count + 2 * count_tail_calls(&main) < JUMP_BIAS) {
@@ -332,7 +402,7 @@ bool bytecode_finish(lua_State *lua)
     } else {
         lua_pop(lua, 1);
     }
-    return assigns;
+    return traits;
 }
 
 void bytecode_open(lua_State *lua)
@@ -344,11 +414,12 @@ void bytecode_open(lua_State *lua)
     for (size_t i = 0; i < OPCODES; i++) {
         struct function f = {0};
         size_t at;
-        bool assigns, understood;
+        unsigned traits;
+        bool understood;
         int err = luaL_loadstring(lua, example[i].text);
 
         assert(err == 0);
-        understood = examine(push_dump(lua), &assigns, &f, &at) && example[i].index < f.count;
+        understood = examine(push_dump(lua), &traits, &f, &at) && example[i].index < f.count;
         assert(understood);
         opcode[i] = opcode_at(&f, example[i].index);
         lua_pop(lua, 2);

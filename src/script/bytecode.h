@@ -9,15 +9,20 @@
 #define SCRIPT_BYTECODE_H
 
 #include <lua.h>
-#include <stdbool.h>
 
 /* Learns the opcodes of this VM from functions whose code is known. To be called
  * with string.dump on the stack, which is taken off. */
 void bytecode_open(lua_State *lua);
 
+/* What a function does, or another one inside it. */
+enum bytecode_traits {
+    BYTECODE_ASSIGNS = 1 << 0, /* It assigns to a global. */
+    BYTECODE_FOREIGN = 1 << 1, /* It has constants of the FFI library: 1LL, 1ULL, 1i. */
+};
+
 /* Takes the function on the stack, fresh from the compiler, and pushes one that
- * does the same and keeps its frame. Returns whether it or a function inside it
- * assigns to a global. Code that is not understood is left as it is, and might. */
-bool bytecode_finish(lua_State *lua);
+ * does the same and keeps its frame. Returns its traits. Code that is not understood
+ * is left as it is, and might assign. */
+unsigned bytecode_finish(lua_State *lua);
 
 #endif

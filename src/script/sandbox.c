@@ -109,10 +109,19 @@ static int peek(lua_State *lua)
 
 bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
 {
+    unsigned traits;
+
     if (luaL_loadbufferx(lua, text.at, text.len, chunk_name, "t") != 0) {
         return false;
     }
-    if (bytecode_finish(lua)) {
+    traits = bytecode_finish(lua);
+    if (traits & BYTECODE_FOREIGN) {
+        lua_pop(lua, 1);
+        lua_pushfstring(lua, "%s: malformed number: LL, ULL and i are no part of Lua",
+                        chunk_name + 1);
+        return false;
+    }
+    if (traits & BYTECODE_ASSIGNS) {
         lua_pushlightuserdata(lua, &strict_key);
         lua_rawget(lua, LUA_REGISTRYINDEX);
         lua_setfenv(lua, -2);
