@@ -55,9 +55,17 @@ const struct command *engine_find_command(const struct engine *e, size_t argc,
     return cmd;
 }
 
-bool engine_out_of_memory(const struct engine *e)
+static bool is_over_limit(const struct engine *e)
 {
     return e->settings.maxmemory != 0 && mem_used() > e->settings.maxmemory;
+}
+
+bool engine_out_of_memory(struct engine *e)
+{
+    if (is_over_limit(e) && e->reclaim != NULL && !e->running.is_script) {
+        e->reclaim(e);
+    }
+    return is_over_limit(e);
 }
 
 /* Batches: what one request of a client, with all that it calls, changes. */

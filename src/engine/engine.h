@@ -73,7 +73,8 @@ struct engine {
     struct session *unsent; /* Those with something in `out` to be sent this turn. */
 
     struct running running;
-    struct runtime *script; /* The script layer's. */
+    struct runtime *script;            /* The script layer's. */
+    void (*reclaim)(struct engine *e); /* Its way to give memory back; NULL: none. */
 
     struct door door;
     bool stop;    /* SHUTDOWN: the loop ends after this turn. */
@@ -119,8 +120,8 @@ const struct command *engine_find_command(const struct engine *e, size_t argc,
                                           const struct bytes *argv,
                                           const struct command **container);
 
-/* Returns whether memory is over the limit. */
-bool engine_out_of_memory(const struct engine *e);
+/* Returns whether memory is over the limit, even after giving back what can be. */
+bool engine_out_of_memory(struct engine *e);
 
 /* Removes a key that has expired, though nobody asked for it. */
 void engine_expire_now(struct engine *e, unsigned db, struct bytes key);

@@ -10,7 +10,7 @@ static void set_place(lua_State *lua, int level)
 
     while (lua_getstack(lua, level, &place)) {
         lua_getinfo(lua, "Sl", &place);
-        if (place.currentline >= 0) {
+        if (place.currentline >= 0 && place.source[0] == '@') { /* "=" is of our own. */
             lua_pushstring(lua, place.source);
             lua_setfield(lua, -2, "source");
             lua_pushinteger(lua, place.currentline);

@@ -352,8 +352,8 @@ static const struct command script_subcommands[] = {
     {0},
 };
 
-#define EVAL_FLAGS    (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_NO_MANDATORY_KEYS | COMMAND_STALE)
-#define EVAL_RO_FLAGS (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_READONLY | COMMAND_NO_MANDATORY_KEYS | COMMAND_STALE)
+#define EVAL_FLAGS    (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
+#define EVAL_RO_FLAGS (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_READONLY | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
 
 const struct command script_commands[] = {
     {.name = "eval", .arity = -3, .flags = EVAL_FLAGS, .keys = {NUMBERED_KEYS(2, KEY_RW | KEY_ACCESS | KEY_UPDATE)}, .run = eval, .group = "scripting", .since = "2.6.0", .complexity = "Depends on the script", .summary = "Runs a script, wholly or not at all", .syntax = "script numkeys [key ...] [arg ...]"},
@@ -365,12 +365,19 @@ const struct command script_commands[] = {
 };
 /* clang-format on */
 
+/* A VM is easily made again; what scripts have left in this one is garbage. */
+static void reclaim(struct engine *e)
+{
+    runtime_drop_lua(e->script);
+}
+
 void script_start(struct engine *e, const struct script_settings *settings)
 {
     assert(e->script == NULL);
     e->script = runtime_new(e, settings);
     e->script->cache = cache_new();
     lua_sink_init(&e->script->sink, e->script);
+    e->reclaim = reclaim;
 }
 
 void script_stop(struct engine *e)
@@ -379,6 +386,7 @@ void script_stop(struct engine *e)
         cache_free(e->script->cache);
         runtime_free(e->script);
         e->script = NULL;
+        e->reclaim = NULL;
     }
 }
 

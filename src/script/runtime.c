@@ -342,7 +342,7 @@ static void end(struct runtime *r)
     stack_close_reserve();
     if (r->end != RUNTIME_DONE) {
         runtime_drop_lua(r);
-    } else if (r->heap.reserved > HEAP_KEPT && r->heap.used < r->heap.reserved / 4) {
+    } else if (r->heap.reserved > HEAP_KEPT) { /* Nothing in it but garbage. */
         runtime_drop_lua(r);
     }
 }

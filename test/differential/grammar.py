@@ -23,8 +23,7 @@ POP = "pop"  # Random members that are gone now.
 WALK = "walk"  # The first step of a walk with a cursor.
 
 # How a command may be used.
-READS = "r"
-WRITES = "w"
+READS = "r"  # The others, with a "w", write.
 TIMED = "t"  # Has a time among its arguments: no small number may come in its place.
 PLAIN = "p"  # Not in scripts and transactions.
 FIXED = "f"  # Not mangled: it could become one that SPOPs at random, or the SDIFFSTORE of
