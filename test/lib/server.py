@@ -227,6 +227,14 @@ class Client:
             self.socket.settimeout(PATIENCE_S)
 
 
+def info(client, name):
+    """Returns a number that INFO tells."""
+    for line in client.call("INFO").split(b"\r\n"):
+        if line.startswith(name.encode() + b":"):
+            return int(line.split(b":")[1])
+    raise ValueError(f"INFO does not tell {name}")
+
+
 # Servers.
 
 
@@ -358,7 +366,8 @@ class Server:
         log = self.log()
         self.remove()
         if status != 0:
-            raise AssertionError(f"exit status of the server: {status}; its log ends:\n{log[-20000:]}")
+            raise AssertionError(
+                f"exit status of the server: {status}; its log ends:\n{log[-20000:]}")
 
 
 # Checks.

@@ -61,7 +61,8 @@ for _, library in ipairs({'string', 'table', 'math', 'bit', 'coroutine', 'cjson'
 end
 see(math.random(), math.random(1000))
 
-see(('x').y, ('x').upper == string.upper, string.upper('x'), ('%d'):format(7), type(getmetatable('')))
+see(('x').y, ('x').upper == string.upper, string.upper('x'))
+see(('%d'):format(7), type(getmetatable('')))
 see(pcall(function() return ('x')() end))
 see(pcall(function() return 'a' + 1 end))
 see(pcall(function() return nothing end))
@@ -126,7 +127,8 @@ class Scripts:
                 failed or reply in (None, b"nil", b"false"), f"{what}: got {shorten(reply)}")
         elif kind == "absent":
             self.check.true(
-                failed or re.fullmatch(b"(nil|false|noos)+", reply), f"{what}: got {shorten(reply)}")
+                failed or re.fullmatch(b"(nil|false|noos)+", reply),
+                f"{what}: got {shorten(reply)}")
         elif kind == "memlimit":
             self.check.true(failed, f"{what}: got {shorten(reply)}")
         elif kind == "noleak":
@@ -153,7 +155,8 @@ class Scripts:
             self.client.call("FLUSHALL")
         for comment in "", f"-- after {row['id']}":
             self.check.equal(
-                self.canary(comment), self.pristine, f"scripts find all as it was after {row['id']}")
+                self.canary(comment), self.pristine,
+                f"scripts find all as it was after {row['id']}")
 
     def run_all(self):
         self.client.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)

@@ -18,7 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from server import SOAK, Check, Error, Server, Status, seed
+from server import SOAK, Check, Error, Server, Status, info, seed
 
 ROUNDS = 400 * SOAK
 DATABASES = 4  # Of the sixteen: so few that they meet.
@@ -343,13 +343,6 @@ def difference(before, after):
     return f"missing {str(lost)[:600]}\n    instead {str(new)[:600]}"
 
 
-def used_memory(client):
-    for line in client.call("INFO", "memory").splitlines():
-        if line.startswith(b"used_memory:"):
-            return int(line.split(b":")[1])
-    raise ValueError("INFO does not tell the used memory")
-
-
 # The test.
 
 
@@ -432,11 +425,11 @@ class Test:
 
     def end_by_maxmemory(self, body):
         script = "\n".join([*body, FILLING])
-        before = used_memory(self.client)
+        before = info(self.client, "used_memory")
         self.configure(maxmemory=before + 4_000_000)
         reply = self.run(script)
         self.configure(maxmemory=0)
-        self.check.true(used_memory(self.client) < before + 3_000_000, "memory goes back")
+        self.check.true(info(self.client, "used_memory") < before + 3_000_000, "memory goes back")
         return script, reply, b"OOM"
 
     def prepare(self, client):
