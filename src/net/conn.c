@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/command.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -302,6 +303,12 @@ static void tick_if_late(struct conn_set *set)
     }
 }
 
+/* Whether the last request was none of the quick ones. */
+static bool may_take_long(const struct session *s)
+{
+    return s->last_command == NULL || !(s->last_command->flags & COMMAND_FAST);
+}
+
 static void execute(struct conn *c, const struct request *r)
 {
     if (is_http(r)) {
@@ -312,9 +319,11 @@ static void execute(struct conn *c, const struct request *r)
         c->session->closing = true;
         return;
     }
-    tick_if_late(c->set);
     c->executing = true;
     engine_execute(c->session, r->argc, r->argv);
+    if (may_take_long(c->session)) {
+        tick_if_late(c->set);
+    }
     limit_output(c);
     c->executing = false;
 }
