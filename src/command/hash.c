@@ -1,5 +1,6 @@
 /* Commands on hashes. */
 #include "command/families.h"
+#include "command/flags.h"
 #include "command/scan.h"
 
 #include <math.h>
@@ -407,13 +408,6 @@ static void hrandfield(struct call *c)
 }
 
 /* clang-format off */
-enum {
-    READ       = COMMAND_READONLY,
-    READ_FAST  = COMMAND_READONLY | COMMAND_FAST,
-    WRITE_FAST = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT | COMMAND_FAST,
-    FREE_FAST  = COMMAND_WRITE | COMMAND_DIRECT | COMMAND_FAST, /* Takes no memory. */
-};
-
 const struct command hash_commands[] = {
     {.name = "hdel",         .arity = -3, .flags = FREE_FAST,  .keys = {ONE_KEY(KEY_RW | KEY_DELETE)},              .run = hdel,         .group = "hash", .since = "2.0.0", .complexity = "O(N) in the number of fields named",                    .summary = "Removes fields from a hash",                          .syntax = "key field [field ...]"},
     {.name = "hexists",      .arity = 3,  .flags = READ_FAST,  .keys = {ONE_KEY(KEY_RO)},                           .run = hexists,      .group = "hash", .since = "2.0.0", .complexity = "O(1)",                                                  .summary = "Tells whether a hash has a field",                    .syntax = "key field"},

@@ -1,6 +1,7 @@
 /* Commands on sets. */
 #include "base/mem.h"
 #include "command/families.h"
+#include "command/flags.h"
 #include "command/scan.h"
 
 #include <stdlib.h>
@@ -569,14 +570,6 @@ static void sintercard(struct call *c)
 }
 
 /* clang-format off */
-enum {
-    READ       = COMMAND_READONLY,
-    READ_FAST  = COMMAND_READONLY | COMMAND_FAST,
-    WRITE      = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT,
-    WRITE_FAST = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT | COMMAND_FAST,
-    FREE_FAST  = COMMAND_WRITE | COMMAND_DIRECT | COMMAND_FAST, /* Takes no memory. */
-};
-
 const struct command set_commands[] = {
     {.name = "sadd",        .arity = -3, .flags = WRITE_FAST,                  .keys = {ONE_KEY(KEY_RW | KEY_INSERT)},                                              .run = sadd,        .group = "set", .since = "1.0.0", .complexity = "O(N) in the number of members named",                     .summary = "Adds members to a set, and creates it if need be",         .syntax = "key member [member ...]"},
     {.name = "scard",       .arity = 2,  .flags = READ_FAST,                   .keys = {ONE_KEY(KEY_RO)},                                                           .run = scard,       .group = "set", .since = "1.0.0", .complexity = "O(1)",                                                    .summary = "Returns how many members a set has",                       .syntax = "key"},

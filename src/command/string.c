@@ -1,6 +1,7 @@
 /* Commands on strings. */
 #include "base/mem.h"
 #include "command/families.h"
+#include "command/flags.h"
 #include "engine/call.h"
 
 #include <assert.h>
@@ -751,14 +752,6 @@ static void lcs(struct call *c)
 }
 
 /* clang-format off */
-enum {
-    READ       = COMMAND_READONLY,
-    READ_FAST  = COMMAND_READONLY | COMMAND_FAST,
-    WRITE      = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT,
-    WRITE_FAST = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT | COMMAND_FAST,
-    FREE_FAST  = COMMAND_WRITE | COMMAND_DIRECT | COMMAND_FAST, /* Takes no memory. */
-};
-
 const struct command string_commands[] = {
     {.name = "append",      .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_INSERT)},                                      .run = append,      .group = "string", .since = "2.0.0", .complexity = "O(1)",                                     .summary = "Appends to a string",                                  .syntax = "key value"},
     {.name = "decr",        .arity = 2,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                         .run = decr,        .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Subtracts one from an integer",                        .syntax = "key"},

@@ -1,0 +1,15 @@
+/* The flags that most commands on data have. */
+#ifndef COMMAND_FLAGS_H
+#define COMMAND_FLAGS_H
+
+#include "engine/command.h"
+
+enum {
+    READ = COMMAND_READONLY,
+    READ_FAST = COMMAND_READONLY | COMMAND_FAST,
+    WRITE = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT,
+    WRITE_FAST = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DIRECT | COMMAND_FAST,
+    FREE_FAST = COMMAND_WRITE | COMMAND_DIRECT | COMMAND_FAST, /* Takes no memory. */
+};
+
+#endif
