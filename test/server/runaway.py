@@ -326,6 +326,54 @@ def end_busy_server(check, how):
         check.true(True, "a busy server ends")
 
 
+def end_deaf_server(check):
+    """Without any limit nobody is served during a script, but a signal ends it."""
+    with Server() as server, server.connect() as client:
+        client.call("CONFIG", "SET", "script-time-limit", 0)
+        client.call("CONFIG", "SET", "busy-reply-threshold", 0)
+        client.send("EVAL", "while true do end", 0)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait()
+        check.true(True, "a deaf server ends")
+
+
+# Nests callbacks of gsub and then comparators of sort, whose frames on the C stack are
+# smaller, and stays there for a while.
+AT_THE_END_OF_THE_STACK = """
+local deep, more, spin_s = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local function spin()
+    local start = os.clock()
+    while os.clock() - start < spin_s do end
+end
+local function sorts(n)
+    if n == 0 then return spin() end
+    table.sort({2, 1}, function(a, b) sorts(n - 1) return a < b end)
+end
+local function gsubs(n)
+    if n == 0 then sorts(more) return 'x' end
+    return (string.gsub('a', 'a', function() return gsubs(n - 1) end))
+end
+return gsubs(deep)
+"""
+
+
+def tick_at_the_end_of_the_stack(check):
+    """The signal that looks after a script has to find room below its frames."""
+    with Server() as server, server.connect() as client:
+        client.call("CONFIG", "SET", "busy-reply-threshold", 5)
+        fits, overflows = 1, 100_000
+        while overflows - fits > 1:
+            middle = (fits + overflows) // 2
+            if isinstance(client.call("EVAL", AT_THE_END_OF_THE_STACK, 0, middle, 0, 0), Error):
+                overflows = middle
+            else:
+                fits = middle
+        for more in range(0, 50, 2):
+            client.call("EVAL", AT_THE_END_OF_THE_STACK, 0, fits, more, "0.03")
+        check.equal(client.call("PING"), Status(b"PONG"), "the server lives")
+
+
 def ask_to_shut_down(server):
     with server.connect() as other, contextlib.suppress(ConnectionError):
         other.call("SHUTDOWN", "NOSAVE")
@@ -353,6 +401,10 @@ def main():
         end_busy_server(test.check, ask_to_shut_down)
     with test.check.part("SIGTERM during a script"):
         end_busy_server(test.check, lambda server: server.process.send_signal(signal.SIGTERM))
+    with test.check.part("SIGTERM during a script that nothing limits"):
+        end_deaf_server(test.check)
+    with test.check.part("a signal at the end of the C stack"):
+        tick_at_the_end_of_the_stack(test.check)
     test.check.finish()
 
 
