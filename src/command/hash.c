@@ -170,7 +170,7 @@ static void hmset(struct call *c)
 static void put_field(struct call *c, const struct value *hash, struct bytes content)
 {
     if (hash == NULL) {
-        call_make(c, change_bind(c->db, value_new_hash(c->argv[1], EXPIRES_NEVER)));
+        call_make(c, change_bind(c->db, value_new(VALUE_HASH, c->argv[1], EXPIRES_NEVER)));
     }
     call_make(c, change_field_set(c->db, c->argv[1], c->argv[2], content));
 }
@@ -330,7 +330,7 @@ static void reply_share(struct call *c, const struct value *hash, size_t count, 
 /* The same, when they are so few that the same one will seldom come twice. */
 static void reply_few(struct call *c, const struct value *hash, size_t count, bool with_contents)
 {
-    struct value *seen = value_new_set((struct bytes){0}, EXPIRES_NEVER);
+    struct value *seen = value_new(VALUE_SET, (struct bytes){0}, EXPIRES_NEVER);
     struct bytes field, content;
 
     open_pairs(c, count, with_contents);

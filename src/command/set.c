@@ -249,7 +249,7 @@ static void reply_share(struct call *c, const struct value *set, size_t count)
 /* The same, when they are so few that the same one will seldom come twice. */
 static void reply_few(struct call *c, const struct value *set, size_t count)
 {
-    struct value *seen = value_new_set((struct bytes){0}, EXPIRES_NEVER);
+    struct value *seen = value_new(VALUE_SET, (struct bytes){0}, EXPIRES_NEVER);
     char text[NUMBER_INT_MAX];
     struct bytes member;
 
@@ -400,7 +400,7 @@ static bool select_intersection(struct call *c, size_t first, size_t count, stru
  * case it is to be stored. */
 static struct value *merge(struct call *c, const struct value *const *sets, size_t count)
 {
-    struct value *merged = value_new_set(c->argv[1], EXPIRES_NEVER);
+    struct value *merged = value_new(VALUE_SET, c->argv[1], EXPIRES_NEVER);
     struct bytes member;
 
     for (size_t i = 0; i < count; i++) {
@@ -472,7 +472,7 @@ static struct value *collect(struct call *c, struct selection *s)
     if (s->from != NULL && s->from == s->merged) {
         return TAKE(s->merged);
     }
-    set = value_new_set(c->argv[1], EXPIRES_NEVER);
+    set = value_new(VALUE_SET, c->argv[1], EXPIRES_NEVER);
     while (selection_next(s, &member)) {
         value_fill_member(set, member, &c->engine->data->limits);
     }

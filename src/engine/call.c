@@ -101,9 +101,7 @@ bool call_find_or_bind(struct call *c, size_t arg, enum value_type type, const s
         return false;
     }
     if (*value == NULL) {
-        assert(type != VALUE_STRING);
-        fresh = type == VALUE_SET ? value_new_set(key, EXPIRES_NEVER)
-                                  : value_new_hash(key, EXPIRES_NEVER);
+        fresh = value_new(type, key, EXPIRES_NEVER);
         *value = fresh;
         call_make(c, change_bind(c->db, fresh));
     }
@@ -115,8 +113,7 @@ void call_drop_if_empty(struct call *c, struct bytes key)
     const struct value *v = keyspace_find_any(c->keys, key);
 
     assert(v != NULL);
-    if ((value_type(v) == VALUE_SET && value_set_count(v) == 0) ||
-        (value_type(v) == VALUE_HASH && value_hash_count(v) == 0)) {
+    if (value_is_over(v)) {
         call_make(c, change_unbind(c->db, key));
     }
 }

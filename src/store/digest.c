@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* Two independent hashes make a collision by chance unthinkable. */
-static struct digest digest_bytes(struct bytes b)
+struct digest digest_bytes(struct bytes b)
 {
     return (struct digest){{
         hash_keyed(b, UINT64_C(0x6d6f6f6e6c617463), 1),
@@ -22,12 +22,12 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return a ^ (a >> 32);
 }
 
-static struct digest digest_mix(struct digest a, struct digest b)
+struct digest digest_mix(struct digest a, struct digest b)
 {
     return (struct digest){{mix(a.part[0], b.part[0]), mix(a.part[1], b.part[1])}};
 }
 
-static struct digest digest_number(uint64_t n)
+struct digest digest_number(uint64_t n)
 {
     return (struct digest){{n, ~n}};
 }
@@ -38,31 +38,6 @@ void digest_add(struct digest *sum, struct digest other, uint64_t place)
 
     sum->part[0] += placed.part[0];
     sum->part[1] += placed.part[1];
-}
-
-struct digest digest_value(const struct value *v)
-{
-    struct digest sum = {{0}};
-    struct value_walk walk = {0};
-    struct bytes element, content;
-
-    switch (value_type(v)) {
-    case VALUE_STRING:
-        sum = digest_bytes(value_string(v));
-        break;
-    case VALUE_SET:
-        while (value_set_next(v, &walk, &element)) {
-            digest_add(&sum, digest_bytes(element), 0);
-        }
-        break;
-    case VALUE_HASH:
-        while (value_hash_next(v, &walk, &element, &content)) {
-            digest_add(&sum, digest_mix(digest_bytes(element), digest_bytes(content)), 0);
-        }
-        break;
-    }
-    sum = digest_mix(sum, digest_number(value_type(v)));
-    return digest_mix(sum, digest_number((uint64_t)value_expires_ms(v)));
 }
 
 struct digest digest_keyspace(const struct keyspace *keys)

@@ -22,6 +22,12 @@ enum { DIGEST_HEX = 40 }; /* As long as Redis's. */
 struct digest digest_value(const struct value *v);
 struct digest digest_keyspace(const struct keyspace *keys);
 
+/* What digests are made of: those of bytes and numbers, and one of two that depends
+ * on both and on which comes first. */
+struct digest digest_bytes(struct bytes b);
+struct digest digest_number(uint64_t n);
+struct digest digest_mix(struct digest a, struct digest b);
+
 /* Adds `other`, which stands at place `place` (the number of a database). */
 void digest_add(struct digest *sum, struct digest other, uint64_t place);
 

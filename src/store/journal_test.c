@@ -90,13 +90,13 @@ static struct value *some_value(struct bench *b)
     case 0:
         return value_new_string(some_key(b), some_content(b), some_expiry(b));
     case 1:
-        v = value_new_set(some_key(b), some_expiry(b));
+        v = value_new(VALUE_SET, some_key(b), some_expiry(b));
         for (size_t i = 0; i < count; i++) {
             value_fill_member(v, some_member(b), &b->data->limits);
         }
         return v;
     default:
-        v = value_new_hash(some_key(b), some_expiry(b));
+        v = value_new(VALUE_HASH, some_key(b), some_expiry(b));
         for (size_t i = 0; i < count; i++) {
             value_fill_field(v, some_member(b), some_member(b), &b->data->limits);
         }
@@ -149,20 +149,11 @@ static void change_hash(struct bench *b, unsigned db, const struct value *v)
     }
 }
 
-static void change_content(struct bench *b, unsigned db, const struct value *v)
-{
-    switch (value_type(v)) {
-    case VALUE_STRING:
-        change_string(b, db, v);
-        break;
-    case VALUE_SET:
-        change_set(b, db, v);
-        break;
-    case VALUE_HASH:
-        change_hash(b, db, v);
-        break;
-    }
-}
+static void (*const change_content[])(struct bench *b, unsigned db, const struct value *v) = {
+    [VALUE_STRING] = change_string,
+    [VALUE_SET] = change_set,
+    [VALUE_HASH] = change_hash,
+};
 
 static void change_something(struct bench *b)
 {
@@ -180,7 +171,7 @@ static void change_something(struct bench *b)
     } else if (one_in(b, 6)) {
         journal_make(&b->journal, change_retime(db, value_key(v), some_expiry(b)));
     } else {
-        change_content(b, db, v);
+        change_content[value_type(v)](b, db, v);
     }
 }
 
@@ -345,7 +336,7 @@ TEST(rollback_keeps_containers_that_could_not_be_made_now)
 {
     struct bench b;
     struct journal_mark mark;
-    struct value *hash = value_new_hash(BYTES("h"), EXPIRES_NEVER);
+    struct value *hash = value_new(VALUE_HASH, BYTES("h"), EXPIRES_NEVER);
 
     bench_open(&b, 1);
     b.data->limits = value_limits_default;
@@ -416,7 +407,7 @@ TEST(what_was_changed_can_be_seen_in_order)
     mark = journal_mark(&b.journal);
     journal_make(&b.journal, change_bind(0, value_new_string(BYTES("b"), BYTES("2"), 5)));
     journal_rollback(&b.journal, mark);
-    journal_make(&b.journal, change_bind(2, value_new_set(BYTES("c"), EXPIRES_NEVER)));
+    journal_make(&b.journal, change_bind(2, value_new(VALUE_SET, BYTES("c"), EXPIRES_NEVER)));
     journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("1")));
     journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("word")));
     journal_make(&b.journal, change_swap(1, 2));

@@ -171,19 +171,6 @@ size_t keyspace_memory(const struct keyspace *keys)
     return table_memory(keys->table) + tree_memory(keys->expiry);
 }
 
-static bool is_empty(const struct value *v)
-{
-    switch (value_type(v)) {
-    case VALUE_SET:
-        return value_set_count(v) == 0;
-    case VALUE_HASH:
-        return value_hash_count(v) == 0;
-    case VALUE_STRING:
-        break;
-    }
-    return false;
-}
-
 void keyspace_check(const struct keyspace *keys)
 {
     struct table_walk walk = {0};
@@ -196,7 +183,7 @@ void keyspace_check(const struct keyspace *keys)
         int64_t expires_ms = value_expires_ms(v);
 
         value_check(v);
-        assert(!is_empty(v));
+        assert(!value_is_over(v));
         if (expires_ms != EXPIRES_NEVER) {
             struct tree_at at = tree_seek(keys->expiry, order_of(expires_ms), v);
             assert(!tree_at_end(at));

@@ -7,14 +7,17 @@
 #ifndef STORE_VALUE_H
 #define STORE_VALUE_H
 
+#include "base/buf.h"
 #include "base/number.h"
 #include "base/random.h"
 #include "data/table.h"
 
+/* The numbers are those of the log. */
 enum value_type {
     VALUE_STRING,
     VALUE_SET,
     VALUE_HASH,
+    VALUE_TYPE_END,
 };
 
 /* Where small collections end; the names are Redis's. */
@@ -36,8 +39,7 @@ struct value;
 /* Create a value that the caller owns. `key` and `content` are copied;
  * `expires_ms` is Unix time in milliseconds, or EXPIRES_NEVER. */
 struct value *value_new_string(struct bytes key, struct bytes content, int64_t expires_ms);
-struct value *value_new_set(struct bytes key, int64_t expires_ms);
-struct value *value_new_hash(struct bytes key, int64_t expires_ms);
+struct value *value_new(enum value_type type, struct bytes key, int64_t expires_ms); /* Empty. */
 
 /* Returns an equal value under another key and expiry, the caller's. */
 struct value *value_copy(const struct value *v, struct bytes key, int64_t expires_ms);
@@ -64,6 +66,18 @@ uint32_t value_accessed_s(const struct value *v);
 /* The names that TYPE and OBJECT ENCODING answer with. */
 const char *value_type_name(enum value_type type);
 const char *value_encoding_name(const struct value *v);
+
+/* Returns how many elements a collection has. */
+size_t value_count(const struct value *v);
+
+/* Returns whether this is a collection that has lost its last element, and so must
+ * not stay bound. */
+bool value_is_over(const struct value *v);
+
+/* Writes a value without its key in the form that the log keeps, and reads one off
+ * the front of *in, the caller's; NULL if there is none. */
+void value_encode(const struct value *v, struct buf *out);
+struct value *value_decode(struct bytes *in, struct bytes key, const struct value_limits *limits);
 
 /* Returns the bytes of memory that the value takes up. Walks at most `samples`
  * elements of a collection and infers the rest; all of them if that is 0. */
@@ -113,6 +127,8 @@ void value_hash_random(const struct value *v, struct random *r, struct bytes *fi
 /* Visits some elements of a collection, as table_scan() does: a small one at
  * once. `content` is empty for a set. Returns the next cursor, 0 at the end. */
 typedef void value_visit(struct bytes element, struct bytes content, void *context);
+uint64_t value_set_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
+uint64_t value_hash_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
 uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
 
 /* Makes a string that is not bound yet count as modified in place. */

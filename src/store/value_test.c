@@ -251,7 +251,7 @@ static void add(struct value *v, const char *text)
 
 static struct value *set_of(const char *first, ...)
 {
-    struct value *v = value_new_set(BYTES("key"), 7);
+    struct value *v = value_new(VALUE_SET, BYTES("key"), 7);
     va_list args;
 
     va_start(args, first);
@@ -264,7 +264,7 @@ static struct value *set_of(const char *first, ...)
 
 static struct value *hash_of(const char *first, ...)
 {
-    struct value *v = value_new_hash(BYTES("key"), 7);
+    struct value *v = value_new(VALUE_HASH, BYTES("key"), 7);
     va_list args;
 
     va_start(args, first);
@@ -413,8 +413,8 @@ TEST(a_long_number_in_a_set_is_one_of_its_members)
 
 TEST(filling_tells_what_was_there)
 {
-    struct value *set = value_new_set(BYTES("s"), EXPIRES_NEVER);
-    struct value *hash = value_new_hash(BYTES("h"), EXPIRES_NEVER);
+    struct value *set = value_new(VALUE_SET, BYTES("s"), EXPIRES_NEVER);
+    struct value *hash = value_new(VALUE_HASH, BYTES("h"), EXPIRES_NEVER);
     struct bytes content;
 
     CHECK(value_fill_member(set, BYTES("a"), &low_limits));
@@ -465,7 +465,7 @@ static struct value *of_kind(size_t kind)
     case 7:
         return of_numbers(VALUE_HASH, 1000);
     default:
-        return value_new_set(BYTES("key"), EXPIRES_NEVER);
+        return value_new(VALUE_SET, BYTES("key"), EXPIRES_NEVER);
     }
 }
 
