@@ -53,8 +53,9 @@ enum {
 #define START_US (INT64_C(1767225600) * 1000000) /* The first second of 2026. */
 
 static const struct command *const families[] = {
-    command_commands, connection_commands, expire_commands, hash_commands,        key_commands,
-    script_commands,  set_commands,        string_commands, transaction_commands, NULL,
+    bitfield_commands, bitmap_commands, command_commands,     connection_commands,
+    expire_commands,   hash_commands,   key_commands,         script_commands,
+    set_commands,      string_commands, transaction_commands, NULL,
 };
 
 static const struct script_settings script_settings = {

@@ -4,6 +4,8 @@
 
 #include "engine/command.h"
 
+extern const struct command bitfield_commands[];
+extern const struct command bitmap_commands[];
 extern const struct command command_commands[]; /* COMMAND itself. */
 extern const struct command connection_commands[];
 extern const struct command expire_commands[];

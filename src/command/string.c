@@ -1,8 +1,9 @@
 /* Commands on strings. */
+#include "command/overwrite.h"
+
 #include "base/mem.h"
 #include "command/families.h"
 #include "command/flags.h"
-#include "engine/call.h"
 
 #include <assert.h>
 #include <math.h>
@@ -405,14 +406,18 @@ static void append(struct call *c)
     }
 }
 
-/* Writes over a string of `len` bytes from `offset` on. If that is behind its end,
- * zero bytes fill the gap. */
-static void overwrite(struct call *c, struct bytes key, size_t len, size_t offset,
+void string_overwrite(struct call *c, const struct value *v, struct bytes key, size_t offset,
                       struct bytes content)
 {
     BUF_LOCAL(padded);
+    size_t len = 0;
     size_t gap, removed;
 
+    if (v == NULL) {
+        put(c, NULL, key, (struct bytes){0}, EXPIRES_NEVER);
+    } else {
+        len = value_string(v).len;
+    }
     if (offset <= len) {
         removed = content.len < len - offset ? content.len : len - offset;
         call_make(c, change_splice(c->db, key, offset, removed, content));
@@ -451,10 +456,7 @@ static void setrange(struct call *c)
     if (!length_allowed(c, (size_t)offset, content.len)) {
         return;
     }
-    if (v == NULL) {
-        put(c, NULL, key, (struct bytes){0}, EXPIRES_NEVER);
-    }
-    overwrite(c, key, len, (size_t)offset, content);
+    string_overwrite(c, v, key, (size_t)offset, content);
     end = (size_t)offset + content.len;
     reply_int(c, (int64_t)(end > len ? end : len));
 }

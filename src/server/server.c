@@ -16,6 +16,8 @@
 enum { FILES_RESERVED = 32 };
 
 static const struct command *const families[] = {
+    bitfield_commands,
+    bitmap_commands,
     command_commands,
     connection_commands,
     expire_commands,

@@ -69,6 +69,15 @@ void value_fill_raw(struct value *v)
     v->flags |= RAW;
 }
 
+struct value *value_new_blank(struct bytes key, size_t len, char **at)
+{
+    struct value *v = string_new(key, len, EXPIRES_NEVER);
+
+    value_fill_raw(v);
+    *at = string_at(v);
+    return v;
+}
+
 static const char *encoding_name(const struct value *v)
 {
     int64_t number;

@@ -134,6 +134,10 @@ uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, 
 /* Makes a string that is not bound yet count as modified in place. */
 void value_fill_raw(struct value *v);
 
+/* Creates a string of `len` bytes, which counts as modified in place and never
+ * expires. The caller fills in the bytes, at *at, before it is bound. */
+struct value *value_new_blank(struct bytes key, size_t len, char **at);
+
 /* Adds to a value that is not bound yet. Returns false if the member was there;
  * a field that was there is overwritten. */
 bool value_fill_member(struct value *v, struct bytes member, const struct value_limits *limits);

@@ -59,6 +59,15 @@ TABLE = """
 2 r   exact   STRLEN string
 1 r   exact   SUBSTR string index index
 
+3 r   exact   BITCOUNT string bit_range?
+6 w   exact   BITFIELD string bitfield_step*
+1 r   exact   BITFIELD_RO string bitfield_get*
+4 w   exact   BITOP bit_operation string string+
+3 r   exact   BITPOS string bit bit_range?
+2 r   exact   BITPOS string bit index*
+2 r   exact   GETBIT string bit_offset
+5 w   exact   SETBIT string bit_offset bit
+
 4 w   exact   HDEL hash field+
 2 r   exact   HEXISTS hash field
 3 r   exact   HGET hash field
@@ -311,6 +320,50 @@ class Arguments:
             return [b"%d" % self.between(0, 100)]
         return [self.choose(ODD_INTEGERS + [b"536870912", b"3000"])]
 
+    def bit(self):
+        return [self.choose([b"0", b"1"])] if self.chance(0.95) else self.integer()
+
+    def bit_offset(self):
+        """Not among the far ones that are allowed: the string would be as long."""
+        if self.chance(0.9):
+            return [b"%d" % self.between(0, 200)]
+        return [self.choose([b"4294967296", b"-1", b"abc", b"", b"#1", b"1.5", b"9223372036854775807"])]
+
+    def bit_range(self):
+        return self.index() + self.index() + (self.one_of(b"BIT", b"BYTE", b"nope") if self.chance(0.5) else [])
+
+    def bit_operation(self):
+        return self.one_of(b"AND", b"OR", b"XOR", b"NOT", b"AND", b"OR", b"XOR", b"nope")
+
+    def bitfield_place(self):
+        if self.chance(0.9):
+            kind = b"%s%d" % (self.choose([b"i", b"u"]), self.choose([1, 2, 5, 7, 8, 9, 16, 31, 32, 33, 62, 63]))
+        else:
+            kind = self.choose([b"i64", b"i64", b"u64", b"i0", b"i65", b"x8", b"u", b"", b"u08"])
+        place = self.bit_offset()
+        if self.chance(0.3):
+            place = [b"#%d" % self.between(0, 8)]
+        return [kind] + place
+
+    def bitfield_get(self):
+        return [self.spell(b"GET")] + self.bitfield_place()
+
+    def bitfield_number(self):
+        """Below -2^62, Redis's check for an overflow overflows itself."""
+        if self.chance(0.8):
+            return [b"%d" % self.between(-100, 100)]
+        if self.chance(0.9):
+            return [b"%d" % self.between(-(1 << 62), (1 << 63) - 1)]
+        return [self.choose([b"9223372036854775808", b"-9223372036854775809", b"1.5", b"", b"abc"])]
+
+    def bitfield_step(self):
+        pick = self.random.random()
+        if pick < 0.3:
+            return self.bitfield_get()
+        if pick < 0.5:
+            return [self.spell(b"OVERFLOW")] + self.one_of(b"WRAP", b"SAT", b"FAIL", b"SAT", b"FAIL", b"nope")
+        return self.one_of(b"SET", b"INCRBY") + self.bitfield_place() + self.bitfield_number()
+
     def number(self):
         return [b"%d" % self.between(-1, 4)] if self.chance(0.8) else [self.choose(ODD_INTEGERS)]
 
@@ -465,9 +518,9 @@ class Arguments:
         return self.fill(command)
 
     def fixed_request(self):
-        """Not SET: what it does with its key hangs on its options, and Redis tells
-        that, while we tell what is said of the command."""
-        while (request := self.any_request())[0] == b"SET":
+        """Not SET and BITFIELD: what they do with the key hangs on their options, and
+        Redis tells that, while we tell what is said of the command."""
+        while (request := self.any_request())[0] in (b"SET", b"BITFIELD"):
             pass
         return request
 
