@@ -114,7 +114,7 @@ static void see_element(struct bytes element, struct bytes content, void *contex
     }
     reply_bytes(w->call, element);
     w->replied++;
-    if (value_type(w->value) == VALUE_HASH) {
+    if (value_type(w->value) != VALUE_SET) {
         reply_bytes(w->call, content);
         w->replied++;
     }

@@ -47,6 +47,8 @@ const struct option options[] = {
     {"hash-max-listpack-entries", "hash-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.hash_max_packed_entries), .max = INT64_MAX, .initial = "512", .summary = "Fields up to which a hash is kept in one piece"},
     {"hash-max-listpack-value",   "hash-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.hash_max_packed_value),   .initial = "64", .summary = "Bytes of a field or its value up to which it is"},
     {"set-max-intset-entries",    .type = OPTION_INTEGER, FIELD(limits.set_max_intset_entries),     .max = INT64_MAX, .initial = "512", .summary = "Members up to which a set of integers is kept in one piece"},
+    {"zset-max-listpack-entries", "zset-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.zset_max_packed_entries), .max = INT64_MAX, .initial = "128", .summary = "Members up to which a sorted set is kept in one piece"},
+    {"zset-max-listpack-value",   "zset-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.zset_max_packed_value),   .initial = "64", .summary = "Bytes of a member up to which it is"},
 
     {"busy-reply-threshold", "lua-time-limit",  .type = OPTION_INTEGER, FIELD(script.busy_threshold_ms), .max = INT64_MAX, .initial = "1000", .summary = "Milliseconds of a script after which others are told BUSY; 0 for never"},
     {"script-time-limit",    .type = OPTION_INTEGER, FIELD(script.time_limit_ms),                   .max = INT64_MAX, .initial = "5000", .summary = "Milliseconds after which a script is ended and undone; 0 for no limit"},
@@ -116,8 +118,6 @@ const struct option options[] = {
     {"stream-node-max-bytes",        .type = OPTION_MEMORY,  .initial = "4096"},
     {"stream-node-max-entries",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "100"},
     {"tracking-table-max-keys",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "1000000"},
-    {"zset-max-listpack-entries", "zset-max-ziplist-entries", .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
-    {"zset-max-listpack-value",   "zset-max-ziplist-value",   .type = OPTION_MEMORY,  .initial = "64"},
 
     /* Observation. */
     {"acllog-max-len",               .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},

@@ -22,6 +22,7 @@ enum encoding {
     PACKED,
     INTSET,
     TABLE,
+    RANKING, /* A table and a tree: a big sorted set. */
     ENCODING_END,
 };
 
@@ -61,6 +62,8 @@ struct value_class {
     const char *(*encoding_name)(const struct value *v);
     void *(*copy)(const struct value *v);                    /* Of the body. */
     size_t (*memory)(const struct value *v, size_t samples); /* Of the body. */
+    uint64_t (*scan)(const struct value *v, uint64_t cursor, value_visit *visit,
+                     void *context); /* NULL: there is no such command. */
     void (*check)(const struct value *v);
     struct digest (*digest)(const struct value *v);
 
@@ -70,7 +73,7 @@ struct value_class {
     bool (*decode)(struct bytes *in, struct value *v, const struct value_limits *limits);
 };
 
-extern const struct value_class string_class, set_class, hash_class;
+extern const struct value_class string_class, set_class, hash_class, zset_class;
 
 /* The parts of a value. */
 
@@ -114,6 +117,9 @@ struct value *shell_new(enum value_type type, enum encoding encoding, struct byt
 
 /* Frees a body. Does nothing to one that is EMBEDDED. */
 void body_free(enum encoding encoding, void *at);
+
+/* Frees the body of a big sorted set. */
+void ranking_free(void *at);
 
 /* Gives a value another body. What it had goes to *outgrown, the caller's, unless
  * that is NULL. */

@@ -2,6 +2,7 @@
 
 #include "data/packed.h"
 #include "store/edit.h"
+#include "store/zset.h"
 
 #include <assert.h>
 
@@ -153,6 +154,45 @@ static void set_remove(struct dataset *data, const struct change *c, struct chan
     inverse->position = edit_set_remove(v, inverse->member);
 }
 
+static void score_set(struct dataset *data, const struct change *c, struct change *inverse,
+                      struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_ZSET);
+    const struct value_limits *limits = limits_for(data, c);
+    struct body *outgrown = NULL;
+    double old;
+
+    if (inverse == NULL) {
+        edit_zset_set(v, c->scored, c->score, limits, NULL);
+        return;
+    }
+    *inverse = value_zset_score(v, c->scored, &old)
+                   ? change_score_set(c->db, (struct bytes){0}, (struct bytes){0}, old)
+                   : change_score_remove(c->db, (struct bytes){0}, (struct bytes){0});
+    inverse->key = arena_copy(arena, c->key);
+    inverse->scored = arena_copy(arena, c->scored);
+    edit_zset_set(v, c->scored, c->score, limits, &outgrown);
+    if (outgrown != NULL) {
+        *inverse = put_back(c, arena, outgrown);
+    }
+}
+
+static void score_remove(struct dataset *data, const struct change *c, struct change *inverse,
+                         struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_ZSET);
+    double old = 0;
+    bool found;
+
+    if (inverse != NULL) {
+        found = value_zset_score(v, c->scored, &old);
+        assert(found);
+        *inverse =
+            change_score_set(c->db, arena_copy(arena, c->key), arena_copy(arena, c->scored), old);
+    }
+    edit_zset_remove(v, c->scored);
+}
+
 static void swap(struct dataset *data, const struct change *c, struct change *inverse,
                  struct arena *arena)
 {
@@ -194,12 +234,19 @@ static void restore_body(struct dataset *data, const struct change *c, struct ch
 
 static void (*const make[])(struct dataset *, const struct change *, struct change *,
                             struct arena *) = {
-    [CHANGE_BIND] = bind,           [CHANGE_UNBIND] = unbind,
-    [CHANGE_RETIME] = retime,       [CHANGE_SPLICE] = splice,
-    [CHANGE_FIELD_SET] = field_set, [CHANGE_FIELD_REMOVE] = field_remove,
-    [CHANGE_SET_ADD] = set_add,     [CHANGE_SET_REMOVE] = set_remove,
-    [CHANGE_SWAP] = swap,           [CHANGE_FLUSH] = flush,
+    [CHANGE_BIND] = bind,
+    [CHANGE_UNBIND] = unbind,
+    [CHANGE_RETIME] = retime,
+    [CHANGE_SPLICE] = splice,
+    [CHANGE_FIELD_SET] = field_set,
+    [CHANGE_FIELD_REMOVE] = field_remove,
+    [CHANGE_SET_ADD] = set_add,
+    [CHANGE_SET_REMOVE] = set_remove,
+    [CHANGE_SWAP] = swap,
+    [CHANGE_FLUSH] = flush,
     [CHANGE_BODY] = restore_body,
+    [CHANGE_SCORE_SET] = score_set,
+    [CHANGE_SCORE_REMOVE] = score_remove,
 };
 
 _Static_assert(sizeof make / sizeof *make == CHANGE_KIND_END, "every kind has its function");
@@ -207,7 +254,7 @@ _Static_assert(sizeof make / sizeof *make == CHANGE_KIND_END, "every kind has it
 void change_make(struct dataset *data, const struct change *c, struct change *inverse,
                  struct arena *arena)
 {
-    assert(c->kind < CHANGE_KIND_END);
+    assert(c->kind < CHANGE_KIND_END && make[c->kind] != NULL);
     assert(c->db < data->count);
     make[c->kind](data, c, inverse, arena);
 }

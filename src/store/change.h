@@ -18,17 +18,19 @@
  * never used again. */
 enum change_kind {
     /*                       what it does                              undone by            */
-    CHANGE_BIND = 0,         /* bind a key to a whole value            BIND or UNBIND       */
-    CHANGE_UNBIND = 1,       /* unbind a key                           BIND                 */
-    CHANGE_RETIME = 2,       /* set when a key expires                 RETIME               */
-    CHANGE_SPLICE = 3,       /* replace bytes of a string              SPLICE               */
-    CHANGE_FIELD_SET = 4,    /* set a field of a hash                  FIELD_SET or _REMOVE */
-    CHANGE_FIELD_REMOVE = 5, /* remove a field of a hash               FIELD_SET            */
-    CHANGE_SET_ADD = 6,      /* add a member to a set                  SET_REMOVE           */
-    CHANGE_SET_REMOVE = 7,   /* remove a member from a set             SET_ADD              */
-    CHANGE_SWAP = 8,         /* swap two databases                     SWAP                 */
-    CHANGE_FLUSH = 9,        /* put another, empty database in place   FLUSH                */
-    CHANGE_BODY = 10,        /* put back what a collection outgrew     never needs to be    */
+    CHANGE_BIND = 0,          /* bind a key to a whole value            BIND or UNBIND       */
+    CHANGE_UNBIND = 1,        /* unbind a key                           BIND                 */
+    CHANGE_RETIME = 2,        /* set when a key expires                 RETIME               */
+    CHANGE_SPLICE = 3,        /* replace bytes of a string              SPLICE               */
+    CHANGE_FIELD_SET = 4,     /* set a field of a hash                  FIELD_SET or _REMOVE */
+    CHANGE_FIELD_REMOVE = 5,  /* remove a field of a hash               FIELD_SET            */
+    CHANGE_SET_ADD = 6,       /* add a member to a set                  SET_REMOVE           */
+    CHANGE_SET_REMOVE = 7,    /* remove a member from a set             SET_ADD              */
+    CHANGE_SWAP = 8,          /* swap two databases                     SWAP                 */
+    CHANGE_FLUSH = 9,         /* put another, empty database in place   FLUSH                */
+    CHANGE_BODY = 10,         /* put back what a collection outgrew     never needs to be    */
+    CHANGE_SCORE_SET = 14,    /* add a member or move it                SCORE_SET or _REMOVE */
+    CHANGE_SCORE_REMOVE = 15, /* remove a member of a sorted set       SCORE_SET            */
     CHANGE_KIND_END,
 };
 
@@ -52,6 +54,10 @@ struct change {
         struct { /* FIELD_*, SET_*: the field or the member; and FIELD_SET's content. */
             struct bytes member;
             struct bytes content;
+        };
+        struct { /* SCORE_*: the member; and SCORE_SET's score. */
+            struct bytes scored;
+            double score;
         };
         uint16_t other;            /* SWAP: the other database. */
         struct keyspace *keyspace; /* FLUSH: belongs to the change; NULL is an empty one. */
@@ -154,6 +160,26 @@ static inline struct change change_set_add(unsigned db, struct bytes key, struct
 static inline struct change change_set_remove(unsigned db, struct bytes key, struct bytes member)
 {
     return change_of_member(CHANGE_SET_REMOVE, db, key, member, (struct bytes){0});
+}
+
+static inline struct change change_score_set(unsigned db, struct bytes key, struct bytes member,
+                                             double score)
+{
+    struct change c = change_on(CHANGE_SCORE_SET, db, key);
+
+    c.scored.at = member.at;
+    c.scored.len = member.len;
+    c.score = score;
+    return c;
+}
+
+static inline struct change change_score_remove(unsigned db, struct bytes key, struct bytes member)
+{
+    struct change c = change_on(CHANGE_SCORE_REMOVE, db, key);
+
+    c.scored.at = member.at;
+    c.scored.len = member.len;
+    return c;
 }
 
 static inline struct change change_swap(unsigned a, unsigned b)

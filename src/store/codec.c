@@ -4,6 +4,7 @@
 #include "store/coding.h"
 
 #include <assert.h>
+#include <math.h>
 
 void change_encode(const struct change *c, struct buf *out)
 {
@@ -40,6 +41,13 @@ void change_encode(const struct change *c, struct buf *out)
     case CHANGE_SET_ADD:
     case CHANGE_SET_REMOVE:
         put_bytes(out, c->member);
+        break;
+    case CHANGE_SCORE_SET:
+        put_bytes(out, c->scored);
+        put_real(out, c->score);
+        break;
+    case CHANGE_SCORE_REMOVE:
+        put_bytes(out, c->scored);
         break;
     default:
         break;
@@ -91,6 +99,10 @@ static bool take_operands(struct bytes *in, const struct dataset *data, struct c
     case CHANGE_SET_ADD:
     case CHANGE_SET_REMOVE:
         return take_bytes(in, &c->member);
+    case CHANGE_SCORE_SET:
+        return take_bytes(in, &c->scored) && take_real(in, &c->score) && !isnan(c->score);
+    case CHANGE_SCORE_REMOVE:
+        return take_bytes(in, &c->scored);
     default:
         return false;
     }

@@ -42,6 +42,12 @@ void edit_hash_set(struct value *v, struct bytes field, struct bytes content, ui
                    const struct value_limits *limits, struct body **outgrown);
 uint32_t edit_hash_remove(struct value *v, struct bytes field);
 
+/* The same of a sorted set, where every member has its place. Adds a member, or moves
+ * it to another score. */
+void edit_zset_set(struct value *v, struct bytes member, double score,
+                   const struct value_limits *limits, struct body **outgrown);
+void edit_zset_remove(struct value *v, struct bytes member);
+
 /* Puts a body back, whose place it takes is freed. Takes `body`. */
 void edit_restore_body(struct value *v, struct body *body);
 void edit_body_free(struct body *body);

@@ -313,6 +313,7 @@ const struct value_class hash_class = {
     .encoding_name = encoding_name,
     .copy = copy,
     .memory = memory,
+    .scan = value_hash_scan,
     .check = check,
     .digest = digest,
     .encode = encode,

@@ -1,7 +1,10 @@
 #include "store/journal.h"
 
 #include "base/mem.h"
+#include "store/zset.h"
 #include "test/lib/check.h"
+
+#include <math.h>
 
 enum {
     DATABASES = 3,
@@ -17,6 +20,8 @@ static const struct value_limits low_limits = {
     .set_max_intset_entries = 4,
     .set_max_packed_entries = 4,
     .set_max_packed_value = 8,
+    .zset_max_packed_entries = 4,
+    .zset_max_packed_value = 8,
 };
 
 static const char *const keys[KEYS] = {"", "a", "b", "key", "a key that is longer than the others"};
@@ -74,6 +79,14 @@ static struct bytes some_content(struct bench *b)
     return (struct bytes){len > 0 ? content : NULL, len};
 }
 
+/* Few, so that many members have the same. */
+static double some_score(struct bench *b)
+{
+    static const double scores[] = {-INFINITY, -1.5, -0.0, 0.0, 1e-300, 3, 1e300, INFINITY};
+
+    return scores[random_below(&b->random, sizeof scores / sizeof *scores)];
+}
+
 static int64_t some_expiry(struct bench *b)
 {
     return one_in(b, 2) ? EXPIRES_NEVER : (int64_t)random_below(&b->random, 2 * NOW_MS);
@@ -86,13 +99,19 @@ static struct value *some_value(struct bench *b)
     struct value *v;
     size_t count = 1 + random_below(&b->random, 6);
 
-    switch (random_below(&b->random, 3)) {
+    switch (random_below(&b->random, 4)) {
     case 0:
         return value_new_string(some_key(b), some_content(b), some_expiry(b));
     case 1:
         v = value_new(VALUE_SET, some_key(b), some_expiry(b));
         for (size_t i = 0; i < count; i++) {
             value_fill_member(v, some_member(b), &b->data->limits);
+        }
+        return v;
+    case 2:
+        v = value_new(VALUE_ZSET, some_key(b), some_expiry(b));
+        for (size_t i = 0; i < count; i++) {
+            value_fill_scored(v, some_member(b), some_score(b), &b->data->limits);
         }
         return v;
     default:
@@ -149,10 +168,26 @@ static void change_hash(struct bench *b, unsigned db, const struct value *v)
     }
 }
 
+static void change_zset(struct bench *b, unsigned db, const struct value *v)
+{
+    struct bytes member = some_member(b);
+    double score;
+
+    if (!value_zset_score(v, member, &score) || one_in(b, 2)) {
+        journal_make(&b->journal, change_score_set(db, value_key(v), member, some_score(b)));
+        return;
+    }
+    journal_make(&b->journal, change_score_remove(db, value_key(v), member));
+    if (value_zset_count(v) == 0) {
+        journal_make(&b->journal, change_unbind(db, value_key(v)));
+    }
+}
+
 static void (*const change_content[])(struct bench *b, unsigned db, const struct value *v) = {
     [VALUE_STRING] = change_string,
     [VALUE_SET] = change_set,
     [VALUE_HASH] = change_hash,
+    [VALUE_ZSET] = change_zset,
 };
 
 static void change_something(struct bench *b)
@@ -178,12 +213,27 @@ static void change_something(struct bench *b)
 /* What a digest does not tell, but a client could notice: how values are held, and
  * the order of the elements of small collections. */
 
+static void portray_zset(const struct value *v, struct buf *out)
+{
+    struct zset_walk walk = zset_walk_from(v, 0, false);
+    struct bytes member;
+    double score;
+
+    while (zset_walk_next(&walk, &member, &score)) {
+        buf_addf(out, " %.*s=%g", (int)member.len, member.at, score);
+    }
+}
+
 static void portray_value(const struct value *v, struct buf *out)
 {
     struct value_walk walk = {0};
     struct bytes element, content = {0};
 
     buf_addf(out, "%s %d", value_encoding_name(v), value_raw(v));
+    if (value_type(v) == VALUE_ZSET) {
+        portray_zset(v, out);
+        return;
+    }
     while (value_type(v) != VALUE_STRING &&
            (value_type(v) == VALUE_SET ? value_set_next(v, &walk, &element)
                                        : value_hash_next(v, &walk, &element, &content))) {
@@ -486,7 +536,8 @@ TEST(a_decoded_change_encodes_to_the_same_bytes)
     BUF_LOCAL(again);
 
     bench_open(&b, check_seed());
-    b.data->limits = (struct value_limits){100, 100, 100, 100, 100}; /* Keeps elements in order. */
+    b.data->limits =
+        (struct value_limits){100, 100, 100, 100, 100, 100, 100}; /* Keeps elements in order. */
     make_redo(&b, &redo, 3000);
     in = buf_bytes(&redo);
     while (in.len > 0) {
@@ -583,7 +634,11 @@ TEST(what_is_no_change_is_refused)
     CHECK(refuses(BYTES("\x00\x00\x01k\x01\x01\x02\x01m\x01m"))); /* of two equal members */
     CHECK(refuses(BYTES("\x00\x00\x01k\x02\x01\x02\x01"
                         "f\x01v\x01"
-                        "f\x01v")));                                           /* or fields */
+                        "f\x01v"))); /* or fields */
+    CHECK(!refuses(
+        BYTES("\x00\x00\x01k\x04\x01\x01\x01m\0\0\0\0\0\0\xf0\x7f"))); /* to a sorted set */
+    CHECK(refuses(BYTES("\x00\x00\x01k\x04\x01\x01\x01m\0\0\0\0\0\0\xf8\x7f"))); /* by NaN */
+    CHECK(refuses(BYTES("\x0e\x00\x01k\x01m\0\0\0\0\0\0\xf8\x7f"))); /* SCORE_SET to NaN */
     CHECK(refuses(BYTES("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00"))); /* A long number. */
     CHECK(refuses(BYTES("\x03\x00\x01k\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x00")));
 }

@@ -352,6 +352,7 @@ const struct value_class set_class = {
     .encoding_name = encoding_name,
     .copy = copy,
     .memory = memory,
+    .scan = value_set_scan,
     .check = check,
     .digest = digest,
     .encode = encode,

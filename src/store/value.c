@@ -9,6 +9,8 @@ const struct value_limits value_limits_default = {
     .set_max_intset_entries = 512,
     .set_max_packed_entries = 128,
     .set_max_packed_value = 64,
+    .zset_max_packed_entries = 128,
+    .zset_max_packed_value = 64,
 };
 
 const struct value_limits value_limits_none = {
@@ -17,12 +19,15 @@ const struct value_limits value_limits_none = {
     .set_max_intset_entries = SIZE_MAX,
     .set_max_packed_entries = SIZE_MAX,
     .set_max_packed_value = SIZE_MAX,
+    .zset_max_packed_entries = SIZE_MAX,
+    .zset_max_packed_value = SIZE_MAX,
 };
 
 static const struct value_class *const classes[] = {
     [VALUE_STRING] = &string_class,
     [VALUE_SET] = &set_class,
     [VALUE_HASH] = &hash_class,
+    [VALUE_ZSET] = &zset_class,
 };
 
 _Static_assert(sizeof classes / sizeof *classes == VALUE_TYPE_END, "every type has its class");
@@ -104,10 +109,8 @@ static void free_table(void *at)
 }
 
 static void (*const free_at[])(void *at) = {
-    [BLOB] = mem_free,
-    [PACKED] = free_packed,
-    [INTSET] = free_intset,
-    [TABLE] = free_table,
+    [BLOB] = mem_free,    [PACKED] = free_packed,   [INTSET] = free_intset,
+    [TABLE] = free_table, [RANKING] = ranking_free,
 };
 
 _Static_assert(sizeof free_at / sizeof *free_at == ENCODING_END, "every body can be freed");
@@ -247,7 +250,8 @@ struct value *value_decode(struct bytes *in, struct bytes key, const struct valu
     uint64_t type;
     int64_t expires_ms;
 
-    if (!take_number(in, &type) || !take_signed(in, &expires_ms) || type >= VALUE_TYPE_END) {
+    if (!take_number(in, &type) || !take_signed(in, &expires_ms) || type >= VALUE_TYPE_END ||
+        classes[type] == NULL) {
         return NULL;
     }
     if (type == VALUE_STRING) {
@@ -329,6 +333,5 @@ bool packed_step(const struct packed *p, struct value_walk *walk, struct bytes *
 
 uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context)
 {
-    return v->type == VALUE_SET ? value_set_scan(v, cursor, visit, context)
-                                : value_hash_scan(v, cursor, visit, context);
+    return class_of(v)->scan(v, cursor, visit, context);
 }

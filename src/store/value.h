@@ -17,6 +17,7 @@ enum value_type {
     VALUE_STRING,
     VALUE_SET,
     VALUE_HASH,
+    VALUE_ZSET = 4,
     VALUE_TYPE_END,
 };
 
@@ -27,6 +28,8 @@ struct value_limits {
     size_t set_max_intset_entries;
     size_t set_max_packed_entries; /* Redis 7.0 has no such sets: not seen outside. */
     size_t set_max_packed_value;
+    size_t zset_max_packed_entries; /* zset-max-listpack-entries */
+    size_t zset_max_packed_value;   /* zset-max-listpack-value, bytes */
 };
 extern const struct value_limits value_limits_default;
 extern const struct value_limits value_limits_none; /* No end to small collections. */
@@ -125,7 +128,8 @@ void value_hash_random(const struct value *v, struct random *r, struct bytes *fi
                        struct bytes *content);
 
 /* Visits some elements of a collection, as table_scan() does: a small one at
- * once. `content` is empty for a set. Returns the next cursor, 0 at the end. */
+ * once. `content` is empty for a set, and the score as text for a sorted set. Returns the next
+ * cursor, 0 at the end. */
 typedef void value_visit(struct bytes element, struct bytes content, void *context);
 uint64_t value_set_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
 uint64_t value_hash_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
