@@ -5,14 +5,15 @@
 struct undo {
     struct undo *older;
     struct undo *newer;
-    struct change inverse;
+    bool is_note;
+    union {
+        struct change inverse;
+        struct note note;
+    };
 };
 
-static void keep(struct journal *j, const struct change *c)
+static void append(struct journal *j, struct undo *u)
 {
-    struct undo *u = arena_alloc(&j->arena, sizeof *u);
-
-    change_make(j->data, c, &u->inverse, &j->arena);
     u->older = j->newest;
     u->newer = NULL;
     if (j->newest != NULL) {
@@ -21,6 +22,26 @@ static void keep(struct journal *j, const struct change *c)
         j->oldest = u;
     }
     j->newest = u;
+}
+
+static void keep(struct journal *j, const struct change *c)
+{
+    struct undo *u = arena_alloc(&j->arena, sizeof *u);
+
+    u->is_note = false;
+    change_make(j->data, c, &u->inverse, &j->arena);
+    append(j, u);
+}
+
+void journal_note(struct journal *j, const struct note *n)
+{
+    struct undo *u = arena_alloc(&j->arena, sizeof *u);
+
+    u->is_note = true;
+    u->note = *n;
+    u->note.name = arena_copy(&j->arena, n->name);
+    u->note.content = arena_copy(&j->arena, n->content);
+    append(j, u);
 }
 
 void journal_record(struct journal *j, const struct change *c)
@@ -55,9 +76,11 @@ void journal_rollback(struct journal *j, struct journal_mark mark)
 
         assert(u != NULL);
         j->newest = u->older;
-        u->inverse.undoes = true;
-        change_make(j->data, &u->inverse, NULL, NULL);
-        undone++;
+        if (!u->is_note) {
+            u->inverse.undoes = true;
+            change_make(j->data, &u->inverse, NULL, NULL);
+            undone++;
+        }
     }
     assert(j->changes - mark.changes == undone); /* All of it had been kept. */
     if (j->newest != NULL) {
@@ -70,11 +93,16 @@ void journal_rollback(struct journal *j, struct journal_mark mark)
     j->changes = mark.changes;
 }
 
-void journal_each(const struct journal *j, void (*see)(const struct change *c, void *context),
-                  void *context)
+void journal_each(const struct journal *j, const struct journal_visitor *visitor)
 {
     for (const struct undo *u = j->oldest; u != NULL; u = u->newer) {
-        see(&u->inverse, context);
+        if (u->is_note) {
+            if (visitor->note != NULL) {
+                visitor->note(&u->note, visitor->context);
+            }
+        } else if (visitor->change != NULL) {
+            visitor->change(&u->inverse, visitor->context);
+        }
     }
 }
 
@@ -83,7 +111,9 @@ void journal_commit(struct journal *j)
     enum { REDO_KEPT = 64 * 1024 };
 
     for (struct undo *u = j->newest; u != NULL; u = u->older) {
-        change_drop(&u->inverse);
+        if (!u->is_note) {
+            change_drop(&u->inverse);
+        }
     }
     j->oldest = NULL;
     j->newest = NULL;

@@ -9,6 +9,17 @@
 
 #include "store/change.h"
 
+/* A note: what is to be told when the batch is final, and never if it is rolled back.
+ * The journal keeps notes and changes in the order they came; what a note says is
+ * between who makes it and who is told. */
+struct note {
+    uint16_t kind;
+    uint16_t db;
+    uint32_t class;
+    struct bytes name;
+    struct bytes content;
+};
+
 struct undo;
 
 struct journal {
@@ -16,7 +27,7 @@ struct journal {
     bool keeps_undo;      /* Set only while the journal is empty. */
     bool keeps_redo;      /* Likewise. */
     struct arena arena;   /* What the undo records are made of. */
-    struct undo *oldest;  /* Inverses. */
+    struct undo *oldest;  /* Inverses and notes. */
     struct undo *newest;
     struct buf redo;  /* Encoded changes, oldest first. */
     uint64_t changes; /* Made since the start, less those rolled back. */
@@ -37,6 +48,9 @@ static inline void journal_make(struct journal *j, struct change c)
     journal_record(j, &c);
 }
 
+/* Keeps a copy of a note. */
+void journal_note(struct journal *j, const struct note *n);
+
 /* Returns where the journal is now. */
 struct journal_mark journal_mark(const struct journal *j);
 
@@ -44,10 +58,15 @@ struct journal_mark journal_mark(const struct journal *j);
  * set since then if anything was. Marks taken since are no longer valid. */
 void journal_rollback(struct journal *j, struct journal_mark mark);
 
-/* Calls `see` for each change since the last commit, oldest first, as far as undo
- * was kept. What is passed is its inverse: the database and the key are the same. */
-void journal_each(const struct journal *j, void (*see)(const struct change *c, void *context),
-                  void *context);
+/* Calls the visitor for each change and each note since the last commit, oldest first,
+ * the changes as far as undo was kept. What is passed of a change is its inverse: the
+ * database and the key are the same. Either function may be NULL. */
+struct journal_visitor {
+    void (*change)(const struct change *inverse, void *context);
+    void (*note)(const struct note *n, void *context);
+    void *context;
+};
+void journal_each(const struct journal *j, const struct journal_visitor *visitor);
 
 /* Forgets what was recorded. The changes stay. */
 void journal_commit(struct journal *j);

@@ -461,7 +461,7 @@ TEST(what_was_changed_can_be_seen_in_order)
     journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("1")));
     journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("word")));
     journal_make(&b.journal, change_swap(1, 2));
-    journal_each(&b.journal, see, &seen);
+    journal_each(&b.journal, &(struct journal_visitor){.change = see, .context = &seen});
 
     CHECK(seen.count == 5);
     CHECK(seen.at[0].kind == CHANGE_UNBIND && seen.at[0].db == 0 && seen.at[0].key == 'a');
@@ -472,7 +472,7 @@ TEST(what_was_changed_can_be_seen_in_order)
 
     commit(&b);
     seen.count = 0;
-    journal_each(&b.journal, see, &seen);
+    journal_each(&b.journal, &(struct journal_visitor){.change = see, .context = &seen});
     CHECK(seen.count == 0);
     bench_close(&b);
 }
@@ -671,13 +671,52 @@ TEST(digests_tell_contents_apart)
     bench_close(&b);
 }
 
+static void see_note(const struct note *n, void *context)
+{
+    struct buf *told = context;
+
+    buf_add(told, n->name);
+    buf_add_byte(told, ' ');
+    buf_add(told, n->content);
+    buf_add_byte(told, n->db == 1 ? '.' : '?');
+}
+
+static void tell(struct bench *b, const char *name, const char *content)
+{
+    journal_note(&b->journal,
+                 &(struct note){.db = 1, .name = bytes_of(name), .content = bytes_of(content)});
+}
+
+TEST(notes_are_told_in_order_unless_they_are_rolled_back)
+{
+    struct bench b;
+    struct journal_mark mark;
+    BUF_LOCAL(told);
+
+    bench_open(&b, 1);
+    tell(&b, "a", "1");
+    mark = journal_mark(&b.journal);
+    journal_make(&b.journal, change_bind(0, value_new_string(BYTES("k"), BYTES("1"), 5)));
+    tell(&b, "b", "2");
+    journal_rollback(&b.journal, mark);
+    tell(&b, "c", "3");
+    journal_each(&b.journal, &(struct journal_visitor){.note = see_note, .context = &told});
+    CHECK(bytes_equal(buf_bytes(&told), BYTES("a 1.c 3.")));
+
+    commit(&b);
+    told.len = 0;
+    journal_each(&b.journal, &(struct journal_visitor){.note = see_note, .context = &told});
+    CHECK(told.len == 0);
+    bench_close(&b);
+}
+
 int main(void)
 {
-    return RUN(rollback_restores_what_was_at_any_mark,
-               changes_are_the_same_whatever_is_kept_of_them,
-               rollback_keeps_containers_that_could_not_be_made_now,
-               a_flush_gives_back_the_same_database, what_was_changed_can_be_seen_in_order,
-               a_long_redo_is_not_kept, a_decoded_change_encodes_to_the_same_bytes,
-               a_cut_redo_is_read_up_to_the_cut, a_damaged_redo_is_refused_or_other_changes,
-               what_is_no_change_is_refused, digests_tell_contents_apart);
+    return RUN(
+        rollback_restores_what_was_at_any_mark, changes_are_the_same_whatever_is_kept_of_them,
+        rollback_keeps_containers_that_could_not_be_made_now, a_flush_gives_back_the_same_database,
+        what_was_changed_can_be_seen_in_order, notes_are_told_in_order_unless_they_are_rolled_back,
+        a_long_redo_is_not_kept, a_decoded_change_encodes_to_the_same_bytes,
+        a_cut_redo_is_read_up_to_the_cut, a_damaged_redo_is_refused_or_other_changes,
+        what_is_no_change_is_refused, digests_tell_contents_apart);
 }
