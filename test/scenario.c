@@ -5,6 +5,7 @@
  *     < 1                                 its reply
  *     >2 SMEMBERS s                       a request of the second session
  *     < [ "a" ]
+ *     <2 >[ "message" "a" "b" ]           what else the second session has been sent
  *     advance 1500                        lets 1500 milliseconds pass
  *
  * Words of a request are separated by spaces. One in "double quotes" may contain
@@ -273,6 +274,19 @@ static void take_reply(struct scenario *s, const struct session *session, struct
     }
 }
 
+/* Spells the first of what a session has been sent, and drops it. */
+static void take_sent(struct session *session, struct reply *reply)
+{
+    struct bytes in = buf_bytes(&session->out);
+
+    reply->given = true;
+    reply->spelled.len = 0;
+    if (in.len == 0 || !spell(&in, &reply->spelled)) {
+        buf_add(&reply->spelled, BYTES("nothing"));
+    }
+    buf_drop_front(&session->out, session->out.len - in.len);
+}
+
 static bool is_error(const struct reply *reply)
 {
     return reply->spelled.len > 0 && reply->spelled.at[0] == '!';
@@ -495,6 +509,20 @@ static void expect(struct scenario *s, struct bytes text)
     expect_reply(s, buf_bytes(&want), &s->final, "");
 }
 
+/* Expects that a session has been sent something that is no reply to the last request. */
+static void expect_sent(struct scenario *s, size_t session, struct bytes text)
+{
+    BUF_LOCAL(want);
+    struct reply sent = {0};
+
+    if (!respell(text, &want)) {
+        complain(s, "what is quoted here makes no sense");
+    }
+    take_sent(s->session[session], &sent);
+    expect_reply(s, buf_bytes(&want), &sent, "");
+    buf_clear(&sent.spelled);
+}
+
 /* Requests. */
 
 static bool undo(struct engine *e, struct bytes redo, void *context)
@@ -558,6 +586,7 @@ static void make_final(struct scenario *s, struct session *session, const struct
     if (will_fail && (cmd->flags & COMMAND_DIRECT)) {
         e->log = (struct engine_log){0};
     }
+    session->out.len = 0;
     engine_execute(session, argc, argv);
     take_reply(s, session, &s->final);
     session->out.len = 0;
@@ -705,6 +734,7 @@ static void advance(struct scenario *s, struct bytes text)
         return;
     }
     s->engine->time.now_us += ms * 1000;
+    block_time_out(s->engine);
 }
 
 static bool begins(struct bytes *line, struct bytes with)
@@ -725,6 +755,9 @@ static void understand(struct scenario *s, struct bytes line)
         request(s, (size_t)(line.at[1] - '1'), (struct bytes){line.at + 3, line.len - 3});
     } else if (begins(&line, BYTES("< "))) {
         expect(s, line);
+    } else if (line.len > 3 && line.at[0] == '<' && line.at[1] >= '1' && line.at[1] <= '9' &&
+               line.at[2] == ' ') {
+        expect_sent(s, (size_t)(line.at[1] - '1'), (struct bytes){line.at + 3, line.len - 3});
     } else if (begins(&line, BYTES("advance "))) {
         advance(s, line);
     } else if (line.len > 0 && strchr("<>", line.at[0]) != NULL) {

@@ -115,6 +115,7 @@ void call_drop_if_empty(struct call *c, struct bytes key)
     assert(v != NULL);
     if (value_is_over(v)) {
         call_make(c, change_unbind(c->db, key));
+        call_event(c, EVENT_GENERIC, "del", key);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/call.h"
+#include "engine/observe.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -70,20 +71,12 @@ bool engine_out_of_memory(struct engine *e)
 
 /* Batches: what one request of a client, with all that it calls, changes. */
 
-static void see_change(const struct change *inverse, void *context)
-{
-    struct engine *e = context;
-    bool alone = e->journal.changes - e->batch.changes == 1;
-
-    watch_see(&e->watchers, e->data, inverse, alone);
-}
-
 static void batch_begin(struct engine *e, bool keeps_undo)
 {
     struct journal *j = &e->journal;
 
     j->keeps_redo = e->log.append != NULL;
-    j->keeps_undo = keeps_undo || j->keeps_redo || watch_any(&e->watchers);
+    j->keeps_undo = keeps_undo || j->keeps_redo || observe_wanted(e);
     e->batch = journal_mark(j);
 }
 
@@ -98,9 +91,7 @@ static void batch_end(struct engine *e)
         journal_rollback(j, e->batch);
         return;
     }
-    if (watch_any(&e->watchers)) {
-        journal_each(j, see_change, e);
-    }
+    observe_batch(e);
     journal_commit(j);
 }
 
@@ -269,6 +260,9 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
     batch_begin(e, !(cmd->flags & COMMAND_DIRECT));
     run(s, cmd, reply, argc, argv);
     batch_end(e);
+    if (e->waiting.ready_first != NULL) {
+        block_serve(e);
+    }
 }
 
 static void note_request(struct session *s, const struct command *container,
@@ -298,17 +292,34 @@ static void handle_request(struct session *s, size_t argc, const struct bytes *a
     }
 }
 
-void engine_execute(struct session *s, size_t argc, const struct bytes *argv)
+/* CLIENT REPLY SKIP is about one request, however often that runs. */
+static void handle_reply_mode(struct session *s)
 {
-    assert(argc > 0);
-    resp_sink_begin(&s->sink);
-    s->engine->stats.commands++;
-    handle_request(s, argc, argv);
+    if (s->wait != NULL) {
+        return;
+    }
     if (s->reply_mode == REPLY_SKIP) {
         s->reply_mode = REPLY_SKIP_NEXT;
     } else if (s->reply_mode == REPLY_SKIP_NEXT) {
         s->reply_mode = REPLY_ON;
     }
+}
+
+void engine_execute(struct session *s, size_t argc, const struct bytes *argv)
+{
+    assert(argc > 0);
+    assert(s->wait == NULL);
+    resp_sink_begin(&s->sink);
+    s->engine->stats.commands++;
+    handle_request(s, argc, argv);
+    handle_reply_mode(s);
+}
+
+void engine_run_again(struct session *s, size_t argc, const struct bytes *argv)
+{
+    resp_sink_begin(&s->sink);
+    handle_request(s, argc, argv);
+    handle_reply_mode(s);
 }
 
 /* Returns what is probably the first key of a request: nearly all commands name it
@@ -378,9 +389,11 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
 static void expire(struct engine *e, unsigned db, struct bytes key)
 {
     batch_begin(e, false);
+    engine_event(e, db, EVENT_EXPIRED, "expired", key);
     journal_make(&e->journal, change_unbind(db, key));
     batch_end(e);
     e->stats.expired_keys++;
+    block_serve(e);
 }
 
 void engine_expire_now(struct engine *e, unsigned db, struct bytes key)

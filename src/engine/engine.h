@@ -4,6 +4,8 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
+#include "engine/block.h"
+#include "engine/event.h"
 #include "engine/logtime.h"
 #include "engine/session.h"
 #include "engine/watch.h"
@@ -17,6 +19,7 @@ struct engine_settings {
     struct buf requirepass;    /* Empty: none is required. */
     size_t proto_max_bulk_len; /* The longest string that commands may make. */
     bool active_expire;        /* Off in tests only. */
+    unsigned notify;           /* Events that are told of, a set of enum event_class. */
 };
 
 struct engine_stats {
@@ -65,6 +68,7 @@ struct engine {
     struct random random;
     struct logtime time;
     struct watchers watchers;
+    struct waiting waiting;
     struct engine_log log;
 
     struct session *sessions;
@@ -92,6 +96,9 @@ void engine_tick(struct engine *e);
 
 /* Runs one request of a session and writes the reply to it. */
 void engine_execute(struct session *s, size_t argc, const struct bytes *argv);
+
+/* Runs a request again that its session has been waiting for: see engine/block.h. */
+void engine_run_again(struct session *s, size_t argc, const struct bytes *argv);
 
 /* Requests that a client has sent in one go. */
 enum { ENGINE_BATCH = TABLE_PREFETCH };

@@ -16,6 +16,7 @@ void session_init(struct session *s, struct engine *e)
 
 void session_clear(struct session *s)
 {
+    block_drop(s);
     session_drop_queue(s);
     watch_drop_all(&s->engine->watchers, s);
     buf_clear(&s->out);
@@ -117,6 +118,9 @@ static void add_flags(const struct session *s, struct buf *out)
     if (s->in_multi) {
         buf_add_byte(out, 'x');
     }
+    if (block_is_blocked(s)) {
+        buf_add_byte(out, 'b');
+    }
     if (s->watch_failed) {
         buf_add_byte(out, 'd');
     }
@@ -168,30 +172,40 @@ void session_describe(const struct session *s, struct buf *out)
     buf_add(out, buf_bytes(&s->lib_version));
 }
 
-void session_queue(struct session *s, const struct command *command, size_t argc,
-                   const struct bytes *argv)
+struct bytes *session_copy_arguments(size_t argc, const struct bytes *argv, size_t *size)
 {
-    size_t size = argc * sizeof *argv;
-    struct queued *q;
+    struct bytes *copy;
     char *at;
 
+    *size = argc * sizeof *argv;
     for (size_t i = 0; i < argc; i++) {
-        size += argv[i].len;
+        *size += argv[i].len;
     }
-    if ((s->queue_len & (s->queue_len - 1)) == 0) { /* Full at each power of two. */
-        size_t cap = s->queue_len == 0 ? 1 : 2 * s->queue_len;
-        s->queue = mem_realloc(s->queue, cap * sizeof *s->queue);
-    }
-    q = &s->queue[s->queue_len++];
-    *q = (struct queued){.command = command, .argc = argc, .argv = mem_alloc(size)};
-    at = (char *)(q->argv + argc);
+    copy = mem_alloc(*size);
+    at = (char *)(copy + argc);
     for (size_t i = 0; i < argc; i++) {
-        q->argv[i] = (struct bytes){at, argv[i].len};
+        copy[i] = (struct bytes){at, argv[i].len};
         if (argv[i].len > 0) {
             memcpy(at, argv[i].at, argv[i].len);
         }
         at += argv[i].len;
     }
+    return copy;
+}
+
+void session_queue(struct session *s, const struct command *command, size_t argc,
+                   const struct bytes *argv)
+{
+    struct queued *q;
+    size_t size;
+
+    if ((s->queue_len & (s->queue_len - 1)) == 0) { /* Full at each power of two. */
+        size_t cap = s->queue_len == 0 ? 1 : 2 * s->queue_len;
+        s->queue = mem_realloc(s->queue, cap * sizeof *s->queue);
+    }
+    q = &s->queue[s->queue_len++];
+    *q = (struct queued){
+        .command = command, .argc = argc, .argv = session_copy_arguments(argc, argv, &size)};
     s->queue_bytes += size;
 }
 

@@ -9,6 +9,7 @@
 
 struct command;
 struct engine;
+struct wait;
 struct watch;
 
 enum reply_mode {
@@ -55,6 +56,8 @@ struct session {
     size_t queue_bytes;
     struct watch *watches;
 
+    struct wait *wait; /* It waits, and takes no requests: see engine/block.h. NULL: it does not. */
+
     /* What CLIENT LIST tells. */
     struct buf name, lib_name, lib_version;
     char address[64], local_address[64];
@@ -93,6 +96,10 @@ void session_set_resp(struct session *s, enum resp_version version);
 
 /* Appends the line of CLIENT LIST, without a line feed. */
 void session_describe(const struct session *s, struct buf *out);
+
+/* Copies the arguments of a request into one block, the caller's. *size becomes how
+ * long that is. */
+struct bytes *session_copy_arguments(size_t argc, const struct bytes *argv, size_t *size);
 
 /* MULTI: queues a request, a copy of which is kept; forgets all. */
 void session_queue(struct session *s, const struct command *command, size_t argc,

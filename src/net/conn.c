@@ -31,6 +31,7 @@ struct conn {
     int64_t over_soft_since_ms; /* The output limit; 0: it is below. */
     bool executing;
     bool wants_write;
+    bool held; /* `in` may hold whole requests, behind one that has to wait. */
 };
 
 struct conn *conn_next(const struct conn *c)
@@ -146,6 +147,8 @@ void conn_open(struct conn_set *set, int fd, const char *address, const char *lo
 
 /* Sending. */
 
+static void conn_resume(struct conn *c);
+
 static void sent_all(struct conn *c)
 {
     struct buf *out = &c->session->out;
@@ -216,10 +219,13 @@ void conn_set_flush(struct conn_set *set)
     struct session *s;
 
     while ((s = e->unsent) != NULL) {
+        struct conn *c = s->connection;
+
         e->unsent = s->next_unsent;
         s->unsent = false;
-        if (!conn_executing(s->connection)) { /* Else the reply may have begun. */
-            conn_flush(s->connection);
+        if (!conn_executing(c)) { /* Else the reply may have begun. */
+            conn_flush(c);
+            conn_resume(c);
         }
     }
     set->ticked = false;
@@ -332,6 +338,7 @@ static void execute(struct conn *c, const struct request *r)
  * from the reader, which only keeps those of the last one. */
 struct batch {
     struct request request[ENGINE_BATCH];
+    size_t start[ENGINE_BATCH]; /* Where it begins in the input. */
     struct bytes argv[BATCH_ARGS];
     size_t count;
     size_t args;
@@ -342,25 +349,39 @@ static bool batch_has_room(const struct batch *b, size_t argc)
     return b->count < ENGINE_BATCH && b->args + argc <= BATCH_ARGS;
 }
 
-static void batch_add(struct batch *b, const struct resp_request *r)
+static void batch_add(struct batch *b, const struct resp_request *r, size_t start)
 {
     struct bytes *argv = b->argv + b->args;
 
+    b->start[b->count] = start;
     memcpy(argv, r->argv, r->argc * sizeof *argv);
     b->request[b->count++] = (struct request){r->argc, argv};
     b->args += r->argc;
 }
 
-static void batch_execute(struct conn *c, struct batch *b)
+/* Whether the session takes further requests now. */
+static bool is_open(const struct conn *c)
 {
+    return !c->session->closing && c->session->wait == NULL;
+}
+
+/* Executes what has been read, until a request has to wait. Returns where in the input
+ * the first one begins that was not executed, or `end` if all were. */
+static size_t batch_execute(struct conn *c, struct batch *b, size_t end)
+{
+    size_t done = 0;
+
     if (b->count > 1) {
         engine_prepare(c->session, b->request, b->count);
     }
-    for (size_t i = 0; i < b->count && !c->session->closing; i++) {
-        execute(c, &b->request[i]);
+    while (done < b->count && is_open(c)) {
+        execute(c, &b->request[done]);
+        done++;
     }
+    end = done < b->count ? b->start[done] : end;
     b->count = 0;
     b->args = 0;
+    return end;
 }
 
 /* A request may change how the next one is to be read (it may be AUTH), so requests
@@ -371,31 +392,33 @@ static bool can_wait(const struct conn *c, const struct resp_request *r, char fi
     return !is_stranger(c) && first == '*' && r->argc <= BATCH_ARGS;
 }
 
-static void take_request(struct conn *c, struct batch *b, const struct resp_request *r, char first)
+/* Takes a request that begins at `start` of the input and ends at `end`. Returns how
+ * much of the input is done with: less than `end` if a request before has to wait. */
+static size_t take_request(struct conn *c, struct batch *b, const struct resp_request *r,
+                           char first, size_t start, size_t end)
 {
     bool waits = can_wait(c, r, first);
 
     if (!waits || !batch_has_room(b, r->argc)) {
-        batch_execute(c, b);
-    }
-    if (c->session->closing) {
-        return;
+        start = batch_execute(c, b, start);
+        if (!is_open(c)) {
+            return start;
+        }
     }
     if (waits) {
-        batch_add(b, r);
+        batch_add(b, r, start);
     } else {
         execute(c, &(struct request){r->argc, r->argv});
     }
+    return end;
 }
 
 static void refuse_rest(struct conn *c, const struct resp_request *r)
 {
     char error[160];
 
-    if (!c->session->closing) {
-        snprintf(error, sizeof error, "ERR %s", r->error);
-        fail_protocol(c, error);
-    }
+    snprintf(error, sizeof error, "ERR %s", r->error);
+    fail_protocol(c, error);
 }
 
 /* Returns the limits of a client that has authenticated. */
@@ -410,11 +433,10 @@ static struct resp_limits limits_of_known(const struct conn *c)
     return limits;
 }
 
-/* Executes the whole requests at the start of `in`. Returns how many bytes they
- * took. */
+/* Executes the whole requests at the start of `in`, until one of them has to wait.
+ * Returns how many bytes they took. */
 static size_t execute_all(struct conn *c, struct bytes in)
 {
-    struct session *s = c->session;
     struct resp_limits known = limits_of_known(c);
     struct resp_request request;
     struct batch batch;
@@ -424,14 +446,13 @@ static size_t execute_all(struct conn *c, struct bytes in)
     batch.count = 0;
     batch.args = 0;
     c->need = 0;
-    while (used < in.len && !s->closing && !more) {
+    while (used < in.len && is_open(c) && !more) {
         struct bytes rest = {in.at + used, in.len - used};
         const struct resp_limits *limits = is_stranger(c) ? &resp_limits_unauthenticated : &known;
 
         switch (resp_read(&c->reader, limits, rest, &request)) {
         case RESP_REQUEST:
-            take_request(c, &batch, &request, rest.at[0]);
-            used += request.used;
+            used = take_request(c, &batch, &request, rest.at[0], used, used + request.used);
             break;
         case RESP_NOTHING:
             used += request.used;
@@ -441,19 +462,26 @@ static size_t execute_all(struct conn *c, struct bytes in)
             more = true;
             break;
         case RESP_ERROR:
-            batch_execute(c, &batch);
-            refuse_rest(c, &request);
+            used = batch_execute(c, &batch, used);
+            if (is_open(c)) {
+                refuse_rest(c, &request);
+            }
+            more = true;
             break;
         }
     }
-    batch_execute(c, &batch);
-    return s->closing ? in.len : used;
+    used = batch_execute(c, &batch, used);
+    if (c->session->wait != NULL) { /* What is behind will be read again. */
+        resp_reader_forget(&c->reader);
+    }
+    return c->session->closing ? in.len : used;
 }
 
 /* What came is the start of a request: it is kept until the rest comes. */
 static void keep_rest(struct conn *c, struct bytes rest)
 {
     buf_add(&c->in, rest);
+    c->held = c->in.len > 0 && c->session->wait != NULL;
     c->session->input_bytes = c->in.len;
     c->session->input_free = c->in.cap - c->in.len;
     if (c->in.len > c->set->settings->query_limit) {
@@ -487,6 +515,18 @@ static void received_own(struct conn *c, size_t len)
         buf_clear(&c->in);
     }
     keep_rest(c, (struct bytes){0});
+}
+
+/* Executes what came while a request had to wait. */
+static void conn_resume(struct conn *c)
+{
+    if (c->session != NULL && c->held && is_open(c)) {
+        c->held = false;
+        received_own(c, 0);
+        if (c->session != NULL && (c->session->out.len > 0 || c->session->closing)) {
+            session_wrote(c->session);
+        }
+    }
 }
 
 /* Receives into `at`. Returns the number of bytes, or 0 if there is nothing to do

@@ -22,7 +22,38 @@ struct net {
     uv_prepare_t prepare; /* Sends what timers wrote, before the loop sleeps. */
     uv_check_t check;     /* Sends what requests wrote, when all have run. */
     uv_timer_t cron;
+    uv_timer_t waits;       /* Ends what waits no longer than a certain time, */
+    int64_t waits_until_ms; /* the next of it then; INT64_MAX: nothing does. */
 };
+
+static void on_waits(uv_timer_t *handle);
+
+/* Sees to it that on_waits() is called in time. */
+static void arm_waits(struct net *n)
+{
+    int64_t until_ms = block_deadline_ms(n->conns.engine);
+    int64_t now_ms = logtime_ms(&n->conns.engine->time);
+
+    if (until_ms == n->waits_until_ms) {
+        return;
+    }
+    n->waits_until_ms = until_ms;
+    if (until_ms == INT64_MAX) {
+        uv_timer_stop(&n->waits);
+    } else {
+        uv_timer_start(&n->waits, on_waits, until_ms > now_ms ? (uint64_t)(until_ms - now_ms) : 0,
+                       0);
+    }
+}
+
+static void on_waits(uv_timer_t *handle)
+{
+    struct net *n = handle->data;
+
+    engine_tick(n->conns.engine);
+    block_time_out(n->conns.engine);
+    n->waits_until_ms = INT64_MAX;
+}
 
 static void on_prepare(uv_prepare_t *handle)
 {
@@ -31,6 +62,8 @@ static void on_prepare(uv_prepare_t *handle)
     conn_set_flush(&n->conns);
     if (n->conns.engine->stop) {
         net_close(n);
+    } else {
+        arm_waits(n);
     }
 }
 
@@ -107,9 +140,12 @@ struct net *net_new(uv_loop_t *loop, struct engine *e, struct net_settings *sett
     n->prepare.data = n;
     n->check.data = n;
     n->cron.data = n;
+    n->waits.data = n;
     uv_prepare_init(loop, &n->prepare);
     uv_check_init(loop, &n->check);
     uv_timer_init(loop, &n->cron);
+    uv_timer_init(loop, &n->waits);
+    n->waits_until_ms = INT64_MAX;
     uv_prepare_start(&n->prepare, on_prepare);
     uv_check_start(&n->check, on_check);
     uv_timer_start(&n->cron, on_cron, CRON_MS, CRON_MS);
@@ -175,6 +211,7 @@ void net_close(struct net *n)
         uv_close((uv_handle_t *)&n->prepare, NULL);
         uv_close((uv_handle_t *)&n->check, NULL);
         uv_close((uv_handle_t *)&n->cron, NULL);
+        uv_close((uv_handle_t *)&n->waits, NULL);
     }
 }
 

@@ -481,7 +481,7 @@ static void shrink(struct resp_reader *r)
     }
 }
 
-static void start_over(struct resp_reader *r)
+void resp_reader_forget(struct resp_reader *r)
 {
     r->offset = 0;
     r->scanned = 0;
@@ -507,7 +507,7 @@ enum resp_result resp_read(struct resp_reader *r, const struct resp_limits *limi
     if (result != RESP_MORE) {
         out->argc = r->argc;
         out->argv = r->argv;
-        start_over(r);
+        resp_reader_forget(r);
     }
     return result;
 }

@@ -58,6 +58,10 @@ struct resp_request {
 enum resp_result resp_read(struct resp_reader *r, const struct resp_limits *limits, struct bytes in,
                            struct resp_request *out);
 
+/* Forgets a request that has not arrived whole: its bytes will be given again, from
+ * the start. */
+void resp_reader_forget(struct resp_reader *r);
+
 /* Frees what the reader keeps. */
 void resp_reader_clear(struct resp_reader *r);
 

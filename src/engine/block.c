@@ -1,0 +1,493 @@
+#include "engine/block.h"
+
+#include "base/mem.h"
+#include "data/tree.h"
+#include "engine/call.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* That a wait is for a key. */
+struct waiter {
+    struct wait *wait;
+    struct waited_key *key;
+    struct waiter *next; /* Of the same key, in order of arrival. */
+    struct waiter *previous;
+};
+
+/* A key that somebody waits for. Its name in the table is the number of the database,
+ * as two bytes, and then the key. */
+struct waited_key {
+    struct waiter *first;
+    struct waiter *last;
+    struct waited_key *next_ready;
+    bool ready; /* In the list of those to be served; it may have no waiters then. */
+    uint32_t len;
+    char name[];
+};
+
+struct wait {
+    struct session *session;
+    bool postponed;
+    bool again;     /* The request has been run again, and waits on. */
+    bool timed_out; /* It is being run for the last time. */
+    bool any_change;
+    enum value_type type;
+    int64_t deadline_ms; /* 0: none. */
+    uint64_t arrival;
+    struct wait *next; /* Of those postponed. */
+    struct wait *previous;
+    size_t argc;
+    struct bytes *argv; /* Views of memory behind the array. */
+    size_t key_count;
+    struct waiter keys[]; /* Those not used have no key. */
+};
+
+enum { DB_BYTES = sizeof(uint16_t) };
+
+static struct bytes waited_name(const void *item)
+{
+    const struct waited_key *k = item;
+
+    return (struct bytes){k->name, k->len};
+}
+
+static const struct table_type waited_type = {.key = waited_name};
+static const struct tree_type by_address = {.compare = NULL};
+
+static struct bytes key_of(const struct waited_key *k)
+{
+    return (struct bytes){k->name + DB_BYTES, k->len - DB_BYTES};
+}
+
+static unsigned db_of(const struct waited_key *k)
+{
+    uint16_t db;
+
+    memcpy(&db, k->name, sizeof db);
+    return db;
+}
+
+static void compose(struct buf *name, unsigned db, struct bytes key)
+{
+    uint16_t number = (uint16_t)db;
+
+    buf_add(name, (struct bytes){(const char *)&number, sizeof number});
+    buf_add(name, key);
+}
+
+static struct waited_key *find(const struct waiting *w, unsigned db, struct bytes key)
+{
+    BUF_LOCAL(name);
+
+    compose(&name, db, key);
+    return table_find(w->keys, buf_bytes(&name));
+}
+
+static struct waited_key *find_or_add(struct waiting *w, unsigned db, struct bytes key)
+{
+    struct waited_key *k;
+    BUF_LOCAL(name);
+
+    if (w->keys == NULL) {
+        w->keys = table_new(&waited_type);
+    }
+    k = find(w, db, key);
+    if (k == NULL) {
+        compose(&name, db, key);
+        k = mem_zalloc(sizeof *k + name.len);
+        k->len = (uint32_t)name.len;
+        memcpy(k->name, name.at, name.len);
+        table_put(w->keys, k);
+    }
+    return k;
+}
+
+/* A key goes when nobody waits for it and it does not stand in the list of those to
+ * be served. */
+static void forget_if_unused(struct waiting *w, struct waited_key *k)
+{
+    if (k->first != NULL || k->ready) {
+        return;
+    }
+    table_remove(w->keys, waited_name(k));
+    mem_free(k);
+    if (table_count(w->keys) == 0) {
+        table_free(w->keys, NULL);
+        w->keys = NULL;
+    }
+}
+
+/* Joins and leaves. */
+
+static void join_key(struct waiting *w, struct waiter *waiter, struct wait *wait, unsigned db,
+                     struct bytes key)
+{
+    struct waited_key *k = find_or_add(w, db, key);
+
+    if (k->last != NULL && k->last->wait == wait) { /* The same key was named before. */
+        return;
+    }
+    *waiter = (struct waiter){.wait = wait, .key = k, .previous = k->last};
+    if (k->last != NULL) {
+        k->last->next = waiter;
+    } else {
+        k->first = waiter;
+    }
+    k->last = waiter;
+}
+
+static void leave_key(struct waiting *w, struct waiter *waiter)
+{
+    struct waited_key *k = waiter->key;
+
+    if (k == NULL) {
+        return;
+    }
+    if (waiter->previous != NULL) {
+        waiter->previous->next = waiter->next;
+    } else {
+        k->first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->previous = waiter->previous;
+    } else {
+        k->last = waiter->previous;
+    }
+    forget_if_unused(w, k);
+}
+
+static void join_postponed(struct waiting *w, struct wait *wait)
+{
+    wait->next = NULL;
+    wait->previous = w->postponed_last;
+    if (w->postponed_last != NULL) {
+        w->postponed_last->next = wait;
+    } else {
+        w->postponed_first = wait;
+    }
+    w->postponed_last = wait;
+}
+
+static void leave_postponed(struct waiting *w, struct wait *wait)
+{
+    if (wait->previous != NULL) {
+        wait->previous->next = wait->next;
+    } else {
+        w->postponed_first = wait->next;
+    }
+    if (wait->next != NULL) {
+        wait->next->previous = wait->previous;
+    } else {
+        w->postponed_last = wait->previous;
+    }
+}
+
+static void join_deadlines(struct waiting *w, struct wait *wait)
+{
+    if (wait->deadline_ms == 0) {
+        return;
+    }
+    if (w->deadlines == NULL) {
+        w->deadlines = tree_new(&by_address);
+    }
+    tree_add(w->deadlines, (uint64_t)wait->deadline_ms, wait);
+}
+
+static void leave_deadlines(struct waiting *w, struct wait *wait)
+{
+    if (wait->deadline_ms == 0) {
+        return;
+    }
+    tree_remove(w->deadlines, (uint64_t)wait->deadline_ms, wait);
+    if (tree_count(w->deadlines) == 0) {
+        tree_free(w->deadlines, NULL);
+        w->deadlines = NULL;
+    }
+}
+
+static void leave(struct waiting *w, struct wait *wait)
+{
+    if (wait->postponed) {
+        leave_postponed(w, wait);
+        return;
+    }
+    leave_deadlines(w, wait);
+    for (size_t i = 0; i < wait->key_count; i++) {
+        leave_key(w, &wait->keys[i]);
+    }
+    w->blocked--;
+}
+
+/* Waits. */
+
+static struct wait *wait_new(struct session *s, size_t keys, size_t argc, const struct bytes *argv)
+{
+    struct wait *wait = mem_zalloc(sizeof *wait + keys * sizeof *wait->keys);
+    size_t size;
+
+    assert(s->wait == NULL);
+    wait->session = s;
+    wait->arrival = ++s->engine->waiting.arrivals;
+    wait->argc = argc;
+    wait->argv = session_copy_arguments(argc, argv, &size);
+    wait->key_count = keys;
+    s->wait = wait;
+    return wait;
+}
+
+static void wait_free(struct wait *wait)
+{
+    mem_free(wait->argv);
+    mem_free(wait);
+}
+
+void block_drop(struct session *s)
+{
+    struct wait *wait = TAKE(s->wait);
+
+    if (wait != NULL) {
+        leave(&s->engine->waiting, wait);
+        wait_free(wait);
+    }
+}
+
+bool block_is_blocked(const struct session *s)
+{
+    return s->wait != NULL && !s->wait->postponed;
+}
+
+bool call_timeout(struct call *c, size_t arg, int64_t *timeout_ms)
+{
+    long double seconds;
+
+    if (!number_parse_long_double(c->argv[arg], &seconds)) {
+        call_fail(c, "ERR timeout is not a float or out of range");
+        return false;
+    }
+    if (seconds < 0) {
+        call_fail(c, "ERR timeout is negative");
+        return false;
+    }
+    seconds = ceill(seconds * 1000);
+    if (!(seconds <= (long double)(INT64_MAX - c->now_ms))) {
+        call_fail(c, "ERR timeout is out of range");
+        return false;
+    }
+    *timeout_ms = (int64_t)seconds;
+    return true;
+}
+
+bool call_block(struct call *c, const struct block *b)
+{
+    struct session *s = c->session;
+    struct waiting *w = &c->engine->waiting;
+    bool own = b->argv == NULL;
+    struct wait *wait;
+
+    if (s->in_script || s->in_multi || (s->wait != NULL && s->wait->timed_out)) {
+        return false;
+    }
+    if (s->wait != NULL && !s->wait->postponed) {
+        s->wait->again = true;
+        return true;
+    }
+    block_drop(s);
+    wait = wait_new(s, b->count, own ? c->argc : b->argc, own ? c->argv : b->argv);
+    wait->type = b->type;
+    wait->any_change = b->any_change;
+    wait->deadline_ms = b->timeout_ms == 0 ? 0 : c->now_ms + b->timeout_ms;
+    wait->again = true;
+    join_deadlines(w, wait);
+    for (size_t i = 0; i < b->count; i++) {
+        join_key(w, &wait->keys[i], wait, c->db, wait->argv[b->first + i]);
+    }
+    w->blocked++;
+    return true;
+}
+
+void block_postpone(struct session *s, size_t argc, const struct bytes *argv)
+{
+    struct wait *wait = s->wait;
+
+    if (wait == NULL) {
+        wait = wait_new(s, 0, argc, argv);
+        wait->postponed = true;
+        join_postponed(&s->engine->waiting, wait);
+    }
+    wait->again = true;
+}
+
+/* Running again. */
+
+/* The wait of a request that was postponed may give way to one for keys while the
+ * request runs; its arguments are in use until then. */
+static void run_again(struct wait *wait)
+{
+    struct session *s = wait->session;
+    struct bytes *argv = TAKE(wait->argv);
+    uint64_t arrival = wait->arrival;
+    bool is_same;
+
+    wait->again = false;
+    engine_run_again(s, wait->argc, argv);
+    is_same = s->wait != NULL && s->wait->arrival == arrival;
+    if (is_same && wait->again) {
+        wait->argv = argv;
+        return;
+    }
+    if (is_same) {
+        block_drop(s);
+    }
+    mem_free(argv);
+    session_wrote(s);
+}
+
+void block_resume(struct engine *e)
+{
+    struct waiting *w = &e->waiting;
+    uint64_t last = w->arrivals;
+    struct wait *wait = w->postponed_first;
+
+    while (wait != NULL && wait->arrival <= last) {
+        leave_postponed(w, wait);
+        join_postponed(w, wait);
+        wait->arrival = ++w->arrivals;
+        run_again(wait);
+        wait = w->postponed_first;
+    }
+}
+
+static void time_is_up(struct wait *wait)
+{
+    wait->timed_out = true;
+    run_again(wait);
+}
+
+bool block_end(struct session *s, const char *error)
+{
+    if (!block_is_blocked(s)) {
+        return false;
+    }
+    if (error == NULL) {
+        time_is_up(s->wait);
+        return true;
+    }
+    block_drop(s);
+    resp_sink_begin(&s->sink);
+    session_sink(s)->ops->error(session_sink(s), bytes_of(error));
+    s->engine->stats.error_replies++;
+    session_wrote(s);
+    return true;
+}
+
+int64_t block_deadline_ms(const struct engine *e)
+{
+    const struct tree *deadlines = e->waiting.deadlines;
+
+    return deadlines == NULL ? INT64_MAX : (int64_t)tree_order(tree_first(deadlines));
+}
+
+void block_time_out(struct engine *e)
+{
+    while (block_deadline_ms(e) <= logtime_ms(&e->time)) {
+        time_is_up(tree_item(tree_first(e->waiting.deadlines)));
+    }
+}
+
+/* Seeing changes. */
+
+static void make_ready(struct waiting *w, struct waited_key *k)
+{
+    if (k->ready) {
+        return;
+    }
+    k->ready = true;
+    k->next_ready = NULL;
+    if (w->ready_last != NULL) {
+        w->ready_last->next_ready = k;
+    } else {
+        w->ready_first = k;
+    }
+    w->ready_last = k;
+}
+
+static void make_all_ready(struct waiting *w, unsigned db)
+{
+    struct table_walk walk = {0};
+    struct waited_key *k;
+
+    while ((k = table_next(w->keys, &walk)) != NULL) {
+        if (db_of(k) == db) {
+            make_ready(w, k);
+        }
+    }
+}
+
+void block_see(struct engine *e, const struct change *inverse)
+{
+    struct waiting *w = &e->waiting;
+    struct waited_key *k;
+
+    switch (inverse->kind) {
+    case CHANGE_FLUSH:
+        make_all_ready(w, inverse->db);
+        break;
+    case CHANGE_SWAP:
+        make_all_ready(w, inverse->db);
+        make_all_ready(w, inverse->other);
+        break;
+    default:
+        k = find(w, inverse->db, inverse->key);
+        if (k != NULL) {
+            make_ready(w, k);
+        }
+    }
+}
+
+static bool is_good(const struct engine *e, const struct waited_key *k, const struct wait *wait)
+{
+    const struct value *v = keyspace_find(e->data->db[db_of(k)], key_of(k), logtime_ms(&e->time));
+
+    return wait->any_change || (v != NULL && value_type(v) == wait->type);
+}
+
+/* A request that is run again may take its own waiters away, but no others, and adds
+ * none to this key. */
+static void serve_key(struct engine *e, struct waited_key *k)
+{
+    struct waiter *next;
+
+    for (struct waiter *waiter = k->first; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        if (is_good(e, k, waiter->wait)) {
+            run_again(waiter->wait);
+        }
+    }
+}
+
+/* What a request does that is run again may serve others in turn. */
+void block_serve(struct engine *e)
+{
+    struct waiting *w = &e->waiting;
+    struct waited_key *k;
+
+    if (w->serving) {
+        return;
+    }
+    w->serving = true;
+    while ((k = w->ready_first) != NULL) {
+        w->ready_first = k->next_ready;
+        if (w->ready_first == NULL) {
+            w->ready_last = NULL;
+        }
+        /* From now on it can become ready anew, and is still not forgotten. */
+        k->ready = false;
+        if (k->first == NULL) {
+            forget_if_unused(w, k);
+        } else {
+            serve_key(e, k);
+        }
+    }
+    w->serving = false;
+}

@@ -1,0 +1,86 @@
+/* Waiting: requests that cannot be answered yet, and are run again later.
+ *
+ * A session that waits has a copy of its request and takes no further ones. A
+ * request that waits for keys is run again, in order of arrival, when a final batch
+ * may have given one of them what it waits for; if it still finds nothing, it goes
+ * on waiting in its old place. A request that was postponed is run again when
+ * somebody resumes all those. */
+#ifndef ENGINE_BLOCK_H
+#define ENGINE_BLOCK_H
+
+#include "store/change.h"
+
+struct call;
+struct engine;
+struct session;
+struct wait;
+struct waited_key;
+
+/* All that wait with an engine. */
+struct waiting {
+    struct table *keys;     /* Keys that are waited for; NULL while there are none. */
+    struct tree *deadlines; /* Waits that end by themselves; NULL likewise. */
+    struct waited_key *ready_first, *ready_last;
+    struct wait *postponed_first, *postponed_last;
+    uint64_t arrivals;
+    size_t blocked; /* Sessions that wait for keys or for a time. */
+    bool serving;
+};
+
+/* What a request waits for. */
+struct block {
+    size_t first, count;      /* Keys among the arguments of the call; none: for a time only. */
+    enum value_type type;     /* Run again when one of them is bound to this type, */
+    bool any_change;          /* or, if set, when one of them has changed in any way. */
+    int64_t timeout_ms;       /* 0: for ever. */
+    size_t argc;              /* What is run again, with the keys in the same places, */
+    const struct bytes *argv; /* if not the call's own arguments; NULL: those. */
+};
+
+/* Makes the session of a call wait; the handler returns without a reply, and will be
+ * run again. Returns false if the call may not wait, because it is part of a
+ * transaction or of a script, or because its time is up: the handler then replies
+ * that there is nothing. */
+bool call_block(struct call *c, const struct block *b);
+
+/* Reads argument `arg` as the seconds that a request may wait, with a fraction.
+ * Returns false, having failed the call, if they are none. */
+bool call_timeout(struct call *c, size_t arg, int64_t *timeout_ms);
+
+/* Makes a session wait, with a request that has not begun to run, until
+ * block_resume(). */
+void block_postpone(struct session *s, size_t argc, const struct bytes *argv);
+
+/* Runs the requests that were postponed, oldest first. Those postponed again keep
+ * their order. */
+void block_resume(struct engine *e);
+
+/* Ends the waiting of a session for keys: as if its time were up, or with an error if
+ * there is one. Returns false if it does not wait for keys. */
+bool block_end(struct session *s, const char *error);
+
+/* Forgets that a session waits. */
+void block_drop(struct session *s);
+
+/* Is told of a change by its inverse. */
+void block_see(struct engine *e, const struct change *inverse);
+
+/* Runs the requests again that wait for keys which have changed. Not to be called
+ * while a script runs. */
+void block_serve(struct engine *e);
+
+/* When the next wait ends by itself, in log time; INT64_MAX if none does. */
+int64_t block_deadline_ms(const struct engine *e);
+
+/* Ends the waits whose time is up. */
+void block_time_out(struct engine *e);
+
+/* Whether the session waits for keys or a time, rather than being postponed. */
+bool block_is_blocked(const struct session *s);
+
+static inline bool block_any(const struct waiting *w)
+{
+    return w->keys != NULL;
+}
+
+#endif

@@ -1,0 +1,59 @@
+#include "engine/observe.h"
+
+#include "engine/engine.h"
+
+/* One that listens. */
+struct observer {
+    bool (*listens)(const struct engine *e);
+    void (*change)(struct engine *e, const struct change *inverse);
+};
+
+static bool watch_listens(const struct engine *e)
+{
+    return watch_any(&e->watchers);
+}
+
+static void watch_change(struct engine *e, const struct change *inverse)
+{
+    bool alone = e->journal.changes - e->batch.changes == 1;
+
+    watch_see(&e->watchers, e->data, inverse, alone);
+}
+
+static bool block_listens(const struct engine *e)
+{
+    return block_any(&e->waiting);
+}
+
+static const struct observer observers[] = {
+    {watch_listens, watch_change},
+    {block_listens, block_see},
+};
+
+enum { OBSERVERS = sizeof observers / sizeof *observers };
+
+bool observe_wanted(const struct engine *e)
+{
+    for (size_t i = 0; i < OBSERVERS; i++) {
+        if (observers[i].listens(e)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void see_change(const struct change *inverse, void *context)
+{
+    struct engine *e = context;
+
+    for (size_t i = 0; i < OBSERVERS; i++) {
+        if (observers[i].listens(e)) {
+            observers[i].change(e, inverse);
+        }
+    }
+}
+
+void observe_batch(struct engine *e)
+{
+    journal_each(&e->journal, &(struct journal_visitor){.change = see_change, .context = e});
+}

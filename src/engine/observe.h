@@ -1,0 +1,16 @@
+/* Observers: what follows from changes, when they are final. Whoever listens is told
+ * of all changes and notes of a batch, in their order; commands do not know of it. */
+#ifndef ENGINE_OBSERVE_H
+#define ENGINE_OBSERVE_H
+
+#include <stdbool.h>
+
+struct engine;
+
+/* Whether anybody listens to changes, so that undo must be kept for each batch. */
+bool observe_wanted(const struct engine *e);
+
+/* Tells the observers of the batch in the journal, which is final now. */
+void observe_batch(struct engine *e);
+
+#endif
