@@ -14,6 +14,7 @@ import argparse
 import pathlib
 import random
 import re
+import select
 import sys
 import time
 
@@ -45,8 +46,9 @@ CONNECTIONS = 3
 CARED_FOR = (grammar.POP, grammar.RECKLESS, grammar.WALK)  # Requests that end a step.
 CONTROL = CONNECTIONS  # Another one, of this program itself.
 DATABASES = [0, 1, 2, 15]  # Those that a request may choose.
-MANY_KEYS = 60  # With more the keys hardly meet: then we start anew.
+MANY_KEYS = 100  # With more the keys hardly meet: then we start anew.
 TOLERANCE_MS = 3000
+PAIRS_WALKED = (b"HSCAN", b"ZSCAN")
 MARK = b"end of the step"
 MARK_REPLY = b"$%d\r\n%s\r\n" % (len(MARK), MARK)
 SHOWN = 3000  # Characters of a result.
@@ -139,6 +141,8 @@ SAME = {
     grammar.MEMBERS: settled(replies.settle_members),
     grammar.PAIRS: settled(replies.settle_pairs),
     grammar.TIME: same_time,
+    grammar.PENDING: settled(replies.settle_pending),
+    grammar.AGES: settled(replies.settle_ages),
     grammar.SHAPE: same_shape,
     grammar.PICK: same_pick,
     grammar.POP: same_pick,
@@ -146,7 +150,23 @@ SAME = {
     grammar.SCANNED_PAIRS: same_step(replies.settle_pairs),
     grammar.WALK: same_shape,
     grammar.HELLO: same_hello,
+    grammar.WAIT: settled(replies.settle),
 }
+
+# What is asked of each key, where KEY stands, to see whether it is the same; and what
+# makes the answers comparable. Most of it is an error, since the key has another type.
+KEY = None
+ABOUT_A_KEY = [
+    ([b"TYPE", KEY], replies.settle),
+    ([b"OBJECT", b"ENCODING", KEY], lambda reply: excuse(reply)),
+    ([b"GET", KEY], replies.settle),
+    ([b"HGETALL", KEY], replies.settle_pairs),
+    ([b"SMEMBERS", KEY], replies.settle_members),
+    ([b"LRANGE", KEY, b"0", b"-1"], replies.settle),
+    ([b"ZRANGE", KEY, b"0", b"-1", b"WITHSCORES"], replies.settle),
+    ([b"XINFO", b"STREAM", KEY, b"FULL", b"COUNT", b"0"], replies.settle_ages),
+    ([b"PTTL", KEY], replies.settle),
+]
 
 
 def show(args):
@@ -216,12 +236,17 @@ class Generator:
     """Draws steps: the number of a connection, and what is sent over it in one go.
     Of those requests that need care afterwards, a step has one, at its end."""
 
-    def __init__(self, number):
+    def __init__(self, number, commands):
+        self.commands = commands
+        self.names = {command.words[0] for command in commands}
+        self.waiting = [c for c in commands if grammar.BLOCKS in c.uses]
         self.random = random.Random(number)
-        self.arguments = grammar.Arguments(self.random)
+        self.arguments = grammar.Arguments(self.random, commands)
         self.scripts = scripts.Scripts(self.arguments)
 
     def is_plain(self, command):
+        if grammar.BLOCKS in command.uses:
+            return False
         return command.words[0] not in ("FLUSHDB", "SWAPDB") or self.random.random() < 0.2
 
     def is_queueable(self, command):
@@ -232,11 +257,17 @@ class Generator:
         request = self.arguments.request(self.is_plain)
         if request.compare != grammar.PICK:
             return [request]
-        listing = {b"SRANDMEMBER": b"SMEMBERS", b"HRANDFIELD": b"HGETALL", b"RANDOMKEY": b"KEYS"}
-        listing = listing[request.args[0].upper()]
-        key = b"*" if listing == b"KEYS" else request.args[1]
-        compare = grammar.PAIRS if listing == b"HGETALL" else grammar.MEMBERS
-        return [request, Request([listing, key], compare)]
+        return [request, self.listing(request.args)]
+
+    def listing(self, args):
+        name, *rest = args
+        if name.upper() == b"RANDOMKEY":
+            return Request([b"KEYS", b"*"], grammar.MEMBERS)
+        if name.upper() == b"HRANDFIELD":
+            return Request([b"HGETALL", rest[0]], grammar.PAIRS)
+        if name.upper() == b"ZRANDMEMBER":
+            return Request([b"ZRANGE", rest[0], b"0", b"-1", b"WITHSCORES"], grammar.EXACT)
+        return Request([b"SMEMBERS", rest[0]], grammar.MEMBERS)
 
     def transaction(self):
         requests = [Request([b"MULTI"], grammar.EXACT)]
@@ -272,9 +303,11 @@ class Generator:
         return self.walk()
 
     def walk(self):
-        start = self.random.choice([
+        walks = [
             [b"SCAN"], [b"HSCAN", *self.arguments.hash()], [b"SSCAN", *self.arguments.set()],
-        ])
+            [b"ZSCAN", *self.arguments.zset()],
+        ]
+        start = self.random.choice([walk for walk in walks if walk[0].decode() in self.names])
         options = self.random.choice([
             [], self.arguments.match_option(), [b"COUNT", b"1"], [b"COUNT", b"33"],
         ])
@@ -288,8 +321,18 @@ class Generator:
             Request([b"SPOP", *key, *count], grammar.POP),
         ]
 
+    def wait(self):
+        """Requests that wait for what the others of the step do."""
+        count = self.random.randint(1, CONNECTIONS - 1)
+        return [self.arguments.waiting(self.waiting) for _ in range(count)]
+
     def step(self):
         requests = []
+        if self.waiting and self.random.random() < 0.2:
+            requests = self.wait()
+            for _ in range(self.random.randint(1, 40)):
+                requests += self.item()
+            return self.random.randrange(CONNECTIONS), requests
         for _ in range(self.random.randint(1, 80)):
             requests += self.item()
         if self.random.random() < 0.5:
@@ -306,6 +349,7 @@ class Side:
     def __init__(self, server):
         self.server = server
         self.clients = [server.connect() for _ in range(CONNECTIONS + 1)]
+        self.ids = [client.call(b"CLIENT", b"ID") for client in self.clients]
 
     def receive(self, connection):
         """Returns all replies before the mark."""
@@ -327,6 +371,33 @@ class Side:
         for connection in range(CONNECTIONS + 1):
             self.call(b"RESET", connection=connection)
         self.call_many([[b"FLUSHALL"], [b"SCRIPT", b"FLUSH"]])
+
+    def wait(self, connections, requests):
+        """Sends requests that may have to wait, one after the other."""
+        for count, (connection, request) in enumerate(zip(connections, requests)):
+            self.clients[connection].send(*request.args)
+            self.wait_until_it_waits(connections[: count + 1])
+
+    def wait_until_it_waits(self, connections):
+        """Waits until all of these wait or have been answered."""
+        sockets = [self.clients[connection].socket for connection in connections]
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            waiting = self.call(b"INFO", b"clients")[1].split(b"blocked_clients:")[1].split()[0]
+            answered = select.select(sockets, [], [], 0)[0]
+            if int(waiting) + len(answered) >= len(sockets):
+                return
+        raise Difference("blocked_clients", f"{self.server.program}: {waiting}")
+
+    def end_wait(self, connections):
+        """Returns the replies to what waited, which waits no more."""
+        found = []
+        for connection in connections:
+            self.call(b"CLIENT", b"UNBLOCK", b"%d" % self.ids[connection])
+        for connection in connections:
+            self.clients[connection].send(b"ECHO", MARK)
+            found += replies.parse_all(self.receive(connection))
+        return found
 
     def keys(self):
         """Returns (database, key) of all keys."""
@@ -351,15 +422,14 @@ class Side:
         keys = self.keys()
         requests, values = [], {}
         for database, key in keys:
-            requests += [
-                [b"SELECT", b"%d" % database], [b"TYPE", key], [b"OBJECT", b"ENCODING", key],
-                [b"GET", key], [b"HGETALL", key], [b"SMEMBERS", key], [b"PTTL", key],
-            ]
+            requests.append([b"SELECT", b"%d" % database])
+            requests += [[key if word is KEY else word for word in words] for words, _ in ABOUT_A_KEY]
         answers = self.call_many(requests)
+        size = len(ABOUT_A_KEY) + 1
         for i, key in enumerate(keys):
-            kind, encoding, string, pairs, members, ttl = answers[7 * i + 1 : 7 * i + 7]
-            pairs, members = replies.settle_pairs(pairs), replies.settle_members(members)
-            values[key] = (kind, excuse(encoding), string, pairs, members, ttl)
+            about = answers[size * i + 1 : size * (i + 1)]
+            values[key] = [None if replies.is_error(reply) else settle(reply)
+                           for reply, (_, settle) in zip(about, ABOUT_A_KEY)]
         return values
 
     def walk(self, args, connection):
@@ -372,10 +442,22 @@ class Side:
                 return reply
             cursor, items = (item[1] for item in reply[1])
             items = [item[1] for item in items]
-            found |= set(zip(items[::2], items[1::2])) if args[0] == b"HSCAN" else set(items)
+            found |= set(zip(items[::2], items[1::2])) if args[0] in PAIRS_WALKED else set(items)
             if cursor == b"0":
                 return found
             args = args[:at] + [cursor] + args[at + 1 :]
+
+
+def show_difference(ours, theirs):
+    """Shows what has been asked of a key and is not the same."""
+    if ours is None or theirs is None:
+        return f"  ours:   {ours}"[:SHOWN] + f"\n  theirs: {theirs}"[:SHOWN]
+    parts = []
+    for (words, _), our, their in zip(ABOUT_A_KEY, ours, theirs):
+        if our != their:
+            name = b" ".join(word for word in words if word is not KEY).decode()
+            parts.append(f"  ours:   {name} {our}"[:SHOWN] + f"\n  theirs: {name} {their}"[:SHOWN])
+    return "\n".join(parts)
 
 
 class Pair:
@@ -395,6 +477,15 @@ class Pair:
 
     def run(self, connection, requests):
         """Makes a step, and compares all of it."""
+        waiting = [request for request in requests if request.compare == grammar.WAIT]
+        waiters = [(connection + 1 + i) % CONNECTIONS for i in range(len(waiting))]
+        requests = [request for request in requests if request.compare != grammar.WAIT]
+        for side in self.sides:
+            side.wait(waiters, waiting)
+        self.run_requests(connection, requests)
+        check_step(waiting, *[side.end_wait(waiters) for side in self.sides])
+
+    def run_requests(self, connection, requests):
         requests = requests + [Request([b"DISCARD"], grammar.EXACT)]
         data = b"".join(encode(request.args) for request in requests) + encode([b"ECHO", MARK])
         for side in self.sides:
@@ -402,7 +493,8 @@ class Pair:
         ours, theirs = [side.receive(connection) for side in self.sides]
         ours, theirs = replies.parse_all(ours), replies.parse_all(theirs)
         check_step(requests, ours, theirs)
-        self.care(connection, requests[-2], ours[-2], theirs[-2])
+        if len(requests) > 1:
+            self.care(connection, requests[-2], ours[-2], theirs[-2])
 
     def care(self, connection, request, ours, theirs):
         """Does what the last request of a step needs."""
@@ -445,8 +537,7 @@ class Pair:
 
     def check_keys(self):
         for key, ours, theirs in self.differing():
-            text = f"  ours:   {ours}"[:SHOWN] + f"\n  theirs: {theirs}"[:SHOWN]
-            raise Difference(f"key {key}", text)
+            raise Difference(f"key {key}", show_difference(ours, theirs))
         if len(self.ours.keys()) > MANY_KEYS:
             self.both(b"FLUSHALL")
 
@@ -521,13 +612,14 @@ class Test:
     def __init__(self, pair, options):
         self.pair = pair
         self.options = options
+        self.commands = grammar.available(pair.ours.clients[CONTROL].call(b"COMMAND", b"LIST"))
         self.passed = 0
         self.failed = 0
         self.count = 0
 
     def run_seed(self, number):
         """Runs one seed up to its end, or to the first difference."""
-        generator = Generator(number)
+        generator = Generator(number, self.commands)
         steps, done, unit = [], 0, 0
 
         self.pair.reset()

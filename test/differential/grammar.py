@@ -6,6 +6,8 @@ request is now and then mangled. All of it is drawn from one random.Random.
 
 import collections
 
+from families import bits, generic, lists, places, sorted_sets, streams
+
 # How the replies of two servers are compared. differential.py has the rules.
 EXACT = "exact"  # Byte for byte.
 MEMBERS = "members"  # An array in any order.
@@ -16,9 +18,12 @@ DEEP = "deep"  # Arrays in any order, at all depths.
 SCANNED = "scanned"  # A cursor and an array in any order.
 SCANNED_PAIRS = "scanned-pairs"
 SHAPE = "shape"  # Only its kind is the same.
+PENDING = "pending"  # Entries of a stream that are pending; of each, an idle time.
+AGES = "ages"  # Names and values, of which some are times or ages.
 HELLO = "hello"  # Properties of two different servers.
 SCRIPT = "script"  # As the script says.
 RECKLESS = "reckless"  # Likewise; if it fails, the data are made equal again.
+WAIT = "wait"  # Sent over another connection, where it waits for the others of the step.
 POP = "pop"  # Random members that are gone now.
 WALK = "walk"  # The first step of a walk with a cursor.
 
@@ -26,8 +31,10 @@ WALK = "walk"  # The first step of a walk with a cursor.
 READS = "r"  # The others, with a "w", write.
 TIMED = "t"  # Has a time among its arguments: no small number may come in its place.
 PLAIN = "p"  # Not in scripts and transactions.
-FIXED = "f"  # Not mangled: it could become one that SPOPs at random, or the SDIFFSTORE of
-# three sets, which in Redis may use a hash table for numbers, as it works that out.
+BLOCKS = "b"  # Waits where it may: not outside of scripts and transactions.
+FIXED = "f"  # Not mangled: it could become one that SPOPs at random, or that has no order, or
+# the SDIFFSTORE of three sets, which in Redis may use a hash table for numbers, as it
+# works that out.
 
 Command = collections.namedtuple("Command", "weight uses compare words")
 Request = collections.namedtuple("Request", "args compare")
@@ -161,22 +168,44 @@ TABLE = """
 """
 
 
-def read_table():
+FAMILIES = [bits, generic, lists, places, sorted_sets, streams]
+
+# Words that begin with the number of the keys that follow.
+COUNTED = {"number", "list_count", "zset_count"}
+
+
+def read_table(table):
     commands = []
-    for line in TABLE.split("\n"):
+    for line in table.split("\n"):
         if line:
             weight, uses, compare, *words = line.split()
             commands.append(Command(int(weight), uses, compare, words))
     return commands
 
 
-COMMANDS = read_table()
+COMMANDS = sum([read_table(family.TABLE) for family in FAMILIES], read_table(TABLE))
+
+
+def available(names):
+    """Returns the rows of commands that are among these, which COMMAND LIST has given."""
+    names = {name.decode().lower() for name in names}
+    containers = {name.split("|")[0] for name in names if "|" in name}
+
+    def is_there(command):
+        name, *rest = (word.lower() for word in command.words)
+        if name in containers and rest and command.words[1].isupper():
+            return f"{name}|{rest[0]}" in names
+        return name in names or name == "unknown"
+    return [command for command in COMMANDS if is_there(command)]
+
 
 KEYS = {
     "string": [b"s1", b"s2", b"s3", b"s4"],
     "hash": [b"h1", b"h2", b"h3"],
     "set": [b"t1", b"t2", b"t3", b"t4"],
 }
+for family in FAMILIES:
+    KEYS.update(family.KEYS)
 ODD_KEYS = [b"", b"\x00\r\n\xff", b"{h1}x", b"k" * 70]
 ALL_KEYS = [key for keys in KEYS.values() for key in keys] + ODD_KEYS
 
@@ -213,16 +242,16 @@ NO_TIME = [b"", b"abc", b"1.5", b" 1", b"1e5", b"+5", b"\x00", b"922337203685477
 YEAR_2100_S = 4102444800
 
 
-class Arguments:
+class Arguments(bits.Bits, generic.Generic, lists.Lists, places.Places,
+                sorted_sets.SortedSets, streams.Streams):
     """Draws arguments. A method gives a list of them, and its name is their word in
     the table."""
 
-    def __init__(self, random):
+    def __init__(self, random, commands=COMMANDS):
         self.random = random
         self.choose = random.choice
         self.between = random.randint
-        weights = [command.weight for command in COMMANDS]
-        self.command_choices = [c for c, weight in zip(COMMANDS, weights) for _ in range(weight)]
+        self.command_choices = [c for c in commands for _ in range(c.weight)]
 
     def chance(self, probability):
         return self.random.random() < probability
@@ -367,6 +396,13 @@ class Arguments:
     def number(self):
         return [b"%d" % self.between(-1, 4)] if self.chance(0.8) else [self.choose(ODD_INTEGERS)]
 
+    def counted(self, key):
+        """A number of keys, and mostly as many keys."""
+        keys = [key()[0] for _ in range(self.choose([1, 1, 2, 2, 3]))]
+        if self.chance(0.95):
+            return [b"%d" % len(keys)] + keys
+        return self.number() + keys
+
     def pick_count(self):
         """A negative one may not be huge: so many are picked."""
         if self.chance(0.8):
@@ -415,6 +451,13 @@ class Arguments:
             return [b"%d" % self.between(1, 10**12)]
         return self.time(YEAR_2100_S * 1000 + self.between(0, 10**11))
 
+    def timeout(self):
+        """Of what waits, where it does not: then it must be valid, and nothing else."""
+        return [self.choose([
+            b"0", b"0", b"1", b"0.5", b"1e2", b"-1", b"-0", b"abc", b"", b"nan", b"inf", b"1e400",
+            b"9223372036854775807", b"1e15",
+        ])]
+
     # Options.
 
     def spell(self, word):
@@ -452,6 +495,9 @@ class Arguments:
     def limit_option(self):
         return [self.spell(b"LIMIT")] + self.number() if self.chance(0.9) else [b"LIMIT"]
 
+    def count_option(self):
+        return [self.spell(b"COUNT")] + self.number() if self.chance(0.95) else [b"COUNT"]
+
     def copy_option(self):
         if self.chance(0.4):
             return [self.spell(b"DB")] + self.database()
@@ -484,7 +530,7 @@ class Arguments:
         return [self.spell(b"MATCH")] + self.pattern()
 
     def type_option(self):
-        return [self.spell(b"TYPE"), self.choose([b"string", b"HASH", b"set", b"zset", b"nope"])]
+        return [self.spell(b"TYPE"), self.choose([b"string", b"HASH", b"set", b"zset", b"list", b"stream", b"nope"])]
 
     def cursor(self):
         return [self.choose([
@@ -512,8 +558,8 @@ class Arguments:
         ])]
 
     def any_request(self):
-        """Not SINTERCARD: where a number is none, Redis reads what could be one."""
-        while (command := self.choose(self.command_choices)).words[0] == "SINTERCARD":
+        """Not one with a number of keys: where it is none, Redis reads what could be one."""
+        while not COUNTED.isdisjoint((command := self.choose(self.command_choices)).words):
             pass
         return self.fill(command)
 
@@ -525,6 +571,12 @@ class Arguments:
         return request
 
     # Requests.
+
+    def waiting(self, commands):
+        """A request that waits for as long as it takes."""
+        command = self.choose(commands)
+        patient = ["0" if word in ("timeout", "milliseconds") else word for word in command.words]
+        return Request(self.fill(command._replace(words=patient)), WAIT)
 
     def fill(self, command):
         args = []

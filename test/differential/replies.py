@@ -10,6 +10,11 @@ BULKS = b"$=!"
 UNORDERED = b"~"
 PAIRED = b"%"
 
+# What is said of a stream, its groups and consumers, under these names, hangs on the
+# time, or on how a server stores it. Numbers in that range are times of these years.
+AGES = {b"idle", b"inactive", b"seen-time", b"active-time", b"radix-tree-keys", b"radix-tree-nodes"}
+THESE_YEARS_MS = range(1_600_000_000_000, 10_000_000_000_000)
+
 
 def parse(data, at=0):
     """Returns the reply at `at`, and where the next one begins."""
@@ -84,6 +89,29 @@ def settle_deep(reply):
     if not isinstance(content, list) or kind == PAIRED:
         return kind, content
     return kind, sort(settle_deep(item) for item in content)
+
+
+def settle_pending(reply):
+    """Settles the entries that are pending: what they are, whose, how long, how often."""
+    kind, content = settle(reply)
+    if not isinstance(content, list):
+        return kind, content
+    rows = [row[1] for row in content if isinstance(row[1], list) and len(row[1]) == 4]
+    return kind, [(*row[:2], *row[3:]) for row in rows] if len(rows) == len(content) else content
+
+
+def settle_ages(reply):
+    """Settles what is said of a stream."""
+    kind, content = settle(reply)
+    if kind == b":" and int(content) in THESE_YEARS_MS:
+        return kind, b"a time"
+    if not isinstance(content, list):
+        return kind, content
+    if kind == PAIRED:
+        return kind, [(name, None if name[1] in AGES else settle_ages(v)) for name, v in content]
+    names = [None] + [item[1] if item[0] in BULKS else None for item in content]
+    return kind, [None if name in AGES else settle_ages(item)
+                  for name, item in zip(names, content)]
 
 
 def leaves(reply):
