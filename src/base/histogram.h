@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-    HISTOGRAM_FINE_BITS = 5,  /* 2^5 buckets for each power of two, */
+    HISTOGRAM_FINE_BITS = 5,   /* 2^5 buckets for each power of two, */
     HISTOGRAM_RANGE_BITS = 37, /* up to two minutes. */
     HISTOGRAM_BUCKETS = (HISTOGRAM_RANGE_BITS - HISTOGRAM_FINE_BITS + 1) << HISTOGRAM_FINE_BITS,
 };
