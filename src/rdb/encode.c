@@ -1,0 +1,215 @@
+#include "rdb/encode.h"
+
+#include "base/mem.h"
+#include "rdb/crc64.h"
+#include "rdb/format.h"
+#include "rdb/pack.h"
+#include "store/zset.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Small collections are written in one string, as Redis keeps them in memory. */
+
+static bool is_kept_as(const struct value *v, const char *encoding)
+{
+    return strcmp(value_encoding_name(v), encoding) == 0;
+}
+
+/* Strings. */
+
+static uint8_t string_type(const struct value *v)
+{
+    (void)v;
+    return RDB_STRING;
+}
+
+static void write_string(struct rdb_writer *w, const struct value *v)
+{
+    rdb_write_text(w, value_string(v));
+}
+
+/* Sets. */
+
+static uint8_t set_type(const struct value *v)
+{
+    return is_kept_as(v, "intset") ? RDB_SET_INTSET : RDB_SET;
+}
+
+static int64_t integer_of(struct bytes member)
+{
+    int64_t number = 0;
+    bool is_number = number_parse_int(member, &number);
+
+    assert(is_number);
+    return number;
+}
+
+static unsigned widest(const struct value *v)
+{
+    struct value_walk walk = {0};
+    struct bytes member;
+    unsigned width = 0;
+
+    while (value_set_next(v, &walk, &member)) {
+        unsigned needed = pack_intset_width(integer_of(member));
+        width = needed > width ? needed : width;
+    }
+    return width;
+}
+
+/* The members of such a set come in ascending order. */
+static void write_integers(struct rdb_writer *w, const struct value *v)
+{
+    unsigned width = widest(v);
+    struct value_walk walk = {0};
+    struct bytes member;
+    BUF_LOCAL(pack);
+
+    pack_intset_begin(&pack, value_count(v), width);
+    while (value_set_next(v, &walk, &member)) {
+        pack_intset_add(&pack, integer_of(member), width);
+    }
+    rdb_write_blob(w, buf_bytes(&pack));
+}
+
+static void write_set(struct rdb_writer *w, const struct value *v)
+{
+    struct value_walk walk = {0};
+    struct bytes member;
+
+    if (set_type(v) == RDB_SET_INTSET) {
+        write_integers(w, v);
+        return;
+    }
+    rdb_write_length(w, value_count(v));
+    while (value_set_next(v, &walk, &member)) {
+        rdb_write_text(w, member);
+    }
+}
+
+/* Hashes. */
+
+static uint8_t hash_type(const struct value *v)
+{
+    return is_kept_as(v, "listpack") ? RDB_HASH_LISTPACK : RDB_HASH;
+}
+
+static void write_hash_pack(struct rdb_writer *w, const struct value *v)
+{
+    struct value_walk walk = {0};
+    struct bytes field, content;
+    BUF_LOCAL(pack);
+
+    listpack_begin(&pack);
+    while (value_hash_next(v, &walk, &field, &content)) {
+        listpack_add(&pack, field);
+        listpack_add(&pack, content);
+    }
+    listpack_end(&pack, 2 * value_count(v));
+    rdb_write_blob(w, buf_bytes(&pack));
+}
+
+static void write_hash(struct rdb_writer *w, const struct value *v)
+{
+    struct value_walk walk = {0};
+    struct bytes field, content;
+
+    if (hash_type(v) == RDB_HASH_LISTPACK) {
+        write_hash_pack(w, v);
+        return;
+    }
+    rdb_write_length(w, value_count(v));
+    while (value_hash_next(v, &walk, &field, &content)) {
+        rdb_write_text(w, field);
+        rdb_write_text(w, content);
+    }
+}
+
+/* Sorted sets. */
+
+static uint8_t zset_type(const struct value *v)
+{
+    return is_kept_as(v, "listpack") ? RDB_ZSET_LISTPACK : RDB_ZSET_2;
+}
+
+/* Scores are integers there, if they are some, and text otherwise. */
+static void add_score(struct buf *pack, double score)
+{
+    char text[NUMBER_DOUBLE_MAX];
+
+    listpack_add(pack, (struct bytes){text, number_format_double(text, score)});
+}
+
+static void write_zset_pack(struct rdb_writer *w, const struct value *v)
+{
+    struct zset_walk walk = zset_walk_from(v, 0, false);
+    struct bytes member;
+    double score;
+    BUF_LOCAL(pack);
+
+    listpack_begin(&pack);
+    while (zset_walk_next(&walk, &member, &score)) {
+        listpack_add(&pack, member);
+        add_score(&pack, score);
+    }
+    listpack_end(&pack, 2 * value_count(v));
+    rdb_write_blob(w, buf_bytes(&pack));
+}
+
+/* From the last to the first: Redis inserts faster at the front. */
+static void write_zset(struct rdb_writer *w, const struct value *v)
+{
+    struct zset_walk walk = zset_walk_from(v, value_count(v) - 1, true);
+    struct bytes member;
+    double score;
+
+    if (zset_type(v) == RDB_ZSET_LISTPACK) {
+        write_zset_pack(w, v);
+        return;
+    }
+    rdb_write_length(w, value_count(v));
+    while (zset_walk_next(&walk, &member, &score)) {
+        rdb_write_text(w, member);
+        rdb_write_double(w, score);
+    }
+}
+
+/* All of them. */
+
+static const struct {
+    uint8_t (*type)(const struct value *v);
+    void (*write)(struct rdb_writer *w, const struct value *v);
+} encoders[] = {
+    [VALUE_STRING] = {string_type, write_string},
+    [VALUE_SET] = {set_type, write_set},
+    [VALUE_HASH] = {hash_type, write_hash},
+    [VALUE_ZSET] = {zset_type, write_zset},
+};
+
+_Static_assert(sizeof encoders / sizeof *encoders == VALUE_TYPE_END, "every type can be written");
+
+uint8_t rdb_type_of(const struct value *v)
+{
+    return encoders[value_type(v)].type(v);
+}
+
+void rdb_encode(struct rdb_writer *w, const struct value *v)
+{
+    encoders[value_type(v)].write(w, v);
+}
+
+void rdb_dump(const struct value *v, bool compresses, struct buf *out)
+{
+    static const uint16_t version = RDB_VERSION;
+    struct rdb_writer w = {.file = RDB_NO_FILE, .compresses = compresses, .out = *out};
+    size_t start = out->len;
+    uint64_t checksum;
+
+    rdb_write_byte(&w, rdb_type_of(v));
+    rdb_encode(&w, v);
+    rdb_write_bytes(&w, (struct bytes){(const char *)&version, sizeof version});
+    checksum = crc64(0, (struct bytes){w.out.at + start, w.out.len - start});
+    rdb_write_bytes(&w, (struct bytes){(const char *)&checksum, sizeof checksum});
+    *out = w.out;
+}

@@ -1,0 +1,17 @@
+/* Writes values, in the encodings that Redis 7.0 reads. */
+#ifndef RDB_ENCODE_H
+#define RDB_ENCODE_H
+
+#include "rdb/writer.h"
+#include "store/value.h"
+
+/* Returns the number of enum rdb_type that rdb_encode() writes a value as. */
+uint8_t rdb_type_of(const struct value *v);
+
+/* Writes a value without its key, type and expiry. */
+void rdb_encode(struct rdb_writer *w, const struct value *v);
+
+/* Appends what DUMP returns, and RESTORE takes. */
+void rdb_dump(const struct value *v, bool compresses, struct buf *out);
+
+#endif
