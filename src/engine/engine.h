@@ -6,11 +6,8 @@
 
 #include "engine/block.h"
 #include "engine/event.h"
-#include "engine/latency.h"
 #include "engine/logtime.h"
-#include "engine/measure.h"
 #include "engine/session.h"
-#include "engine/slowlog.h"
 #include "engine/watch.h"
 #include "store/journal.h"
 
@@ -21,12 +18,9 @@ struct engine_settings {
     size_t maxmemory;          /* Bytes; 0 is no limit. */
     struct buf requirepass;    /* Empty: none is required. */
     size_t proto_max_bulk_len; /* The longest string that commands may make. */
+    bool rdb_compression;      /* Whether DUMP compresses strings. */
     bool active_expire;        /* Off in tests only. */
     unsigned notify;           /* Events that are told of, a set of enum event_class. */
-    int64_t slowlog_us;        /* slowlog-log-slower-than; below 0: nothing is. */
-    size_t slowlog_len;        /* slowlog-max-len */
-    int64_t latency_ms;        /* latency-monitor-threshold; 0: off. */
-    bool latency_tracking;     /* Histograms of how long commands take. */
 };
 
 struct engine_stats {
@@ -36,7 +30,6 @@ struct engine_stats {
     uint64_t commands;
     uint64_t net_input_bytes, net_output_bytes;
     uint64_t expired_keys;
-    uint64_t expire_us; /* Spent on removing them. */
     uint64_t keyspace_hits, keyspace_misses;
     uint64_t error_replies;
     uint64_t scripts, script_rollbacks, script_kills;
@@ -79,11 +72,6 @@ struct engine {
     struct waiting waiting;
     struct engine_log log;
 
-    struct measures measures;
-    struct slowlog slowlog;
-    struct latency latency;
-
-    struct session *client; /* Whose request is at work, or NULL. */
     struct session *sessions;
     size_t session_count;
     uint64_t next_session_id;
@@ -121,8 +109,7 @@ struct request {
 };
 
 /* Makes ready for the execution of up to ENGINE_BATCH requests, in which the cache
- * misses of all of them overlap. They must follow at once; measure_rest() is to be
- * called behind them. */
+ * misses of all of them overlap. */
 void engine_prepare(const struct session *s, const struct request *requests, size_t count);
 
 /* Runs one command of a script. Returns false if it failed; the reply is then an

@@ -44,6 +44,7 @@ const struct option options[] = {
     {"maxmemory",       .type = OPTION_MEMORY,  FIELD(engine.maxmemory),                            .initial = "0", .summary = "Bytes of memory above which writes are refused; 0 for no limit"},
     {"maxmemory-policy", .type = OPTION_ENUM,   .words = only_noeviction,                           .initial = "noeviction", .summary = "What to evict when memory is over the limit: nothing"},
     {"proto-max-bulk-len", .type = OPTION_MEMORY, FIELD(engine.proto_max_bulk_len),                 .min = MIB, .initial = "512mb", .summary = "Bytes of the longest string"},
+    {"rdbcompression",  .type = OPTION_BOOL,    FIELD(engine.rdb_compression),                      .initial = "yes", .summary = "Compress the strings in files and of DUMP"},
     {"hash-max-listpack-entries", "hash-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.hash_max_packed_entries), .max = INT64_MAX, .initial = "512", .summary = "Fields up to which a hash is kept in one piece"},
     {"hash-max-listpack-value",   "hash-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.hash_max_packed_value),   .initial = "64", .summary = "Bytes of a field or its value up to which it is"},
     {"set-max-intset-entries",    .type = OPTION_INTEGER, FIELD(limits.set_max_intset_entries),     .max = INT64_MAX, .initial = "512", .summary = "Members up to which a set of integers is kept in one piece"},
@@ -53,12 +54,6 @@ const struct option options[] = {
     {"busy-reply-threshold", "lua-time-limit",  .type = OPTION_INTEGER, FIELD(script.busy_threshold_ms), .max = INT64_MAX, .initial = "1000", .summary = "Milliseconds of a script after which others are told BUSY; 0 for never"},
     {"script-time-limit",    .type = OPTION_INTEGER, FIELD(script.time_limit_ms),                   .max = INT64_MAX, .initial = "5000", .summary = "Milliseconds after which a script is ended and undone; 0 for no limit"},
     {"script-memory-limit",  .type = OPTION_MEMORY,  FIELD(script.memory_limit),                    .min = MIB, .initial = "64mb", .summary = "Bytes of Lua memory at which a script is ended and undone"},
-
-    {"slowlog-log-slower-than",   .type = OPTION_INTEGER, FIELD(engine.slowlog_us), .min = -1, .max = INT64_MAX / 1000, .initial = "10000", .summary = "Microseconds of a command that SLOWLOG tells of; -1 for none"},
-    {"slowlog-max-len",           .type = OPTION_INTEGER, FIELD(engine.slowlog_len), .max = INT64_MAX, .initial = "128", .summary = "Entries of SLOWLOG"},
-    {"latency-monitor-threshold", .type = OPTION_INTEGER, FIELD(engine.latency_ms), .max = INT64_MAX / 1000000, .initial = "0", .summary = "Milliseconds of what LATENCY tells of; 0 for nothing"},
-    {"latency-tracking",          .type = OPTION_BOOL,    FIELD(engine.latency_tracking), .initial = "yes", .summary = "Keep, of each command, how many calls took how long"},
-    {"latency-tracking-info-percentiles", .type = OPTION_PERCENTILES, FIELD(percentiles), .initial = "50 99 99.9", .summary = "What INFO latencystats tells of that"},
 
     {"loglevel",        .type = OPTION_ENUM,    FIELD(log_level), .words = log_levels,              .initial = "notice", .summary = "What to log: debug, verbose, notice or warning"},
     {"logfile",         .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(log_file),             .initial = "", .summary = "File to log to; standard output if empty"},
@@ -89,7 +84,6 @@ const struct option options[] = {
     {"aof-use-rdb-preamble",         .type = OPTION_BOOL,    .initial = "yes"},
     {"dbfilename",                   .type = OPTION_TEXT,    .initial = "dump.rdb"},
     {"rdbchecksum",                  .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "yes"},
-    {"rdbcompression",               .type = OPTION_BOOL,    .initial = "yes"},
     {"rdb-del-sync-files",           .type = OPTION_BOOL,    .initial = "no"},
     {"rdb-save-incremental-fsync",   .type = OPTION_BOOL,    .initial = "yes"},
     {"rdb-key-save-delay",           .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, .min = INT32_MIN, .initial = "0"},
@@ -127,7 +121,12 @@ const struct option options[] = {
 
     /* Observation. */
     {"acllog-max-len",               .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
+    {"latency-monitor-threshold",    .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "0"},
+    {"latency-tracking",             .type = OPTION_BOOL,    .initial = "yes"},
+    {"latency-tracking-info-percentiles", .type = OPTION_WORDS, .initial = "50 99 99.9"},
     {"notify-keyspace-events",       .type = OPTION_TEXT,    .initial = ""},
+    {"slowlog-log-slower-than",      .type = OPTION_INTEGER, .min = -1, .max = INT64_MAX, .initial = "10000"},
+    {"slowlog-max-len",              .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
     {"syslog-enabled",               .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "no"},
     {"syslog-facility",              .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "local0"},
     {"syslog-ident",                 .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "redis"},
