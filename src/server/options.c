@@ -48,6 +48,7 @@ const struct option options[] = {
     {"hash-max-listpack-entries", "hash-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.hash_max_packed_entries), .max = INT64_MAX, .initial = "512", .summary = "Fields up to which a hash is kept in one piece"},
     {"hash-max-listpack-value",   "hash-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.hash_max_packed_value),   .initial = "64", .summary = "Bytes of a field or its value up to which it is"},
     {"set-max-intset-entries",    .type = OPTION_INTEGER, FIELD(limits.set_max_intset_entries),     .max = INT64_MAX, .initial = "512", .summary = "Members up to which a set of integers is kept in one piece"},
+    {"list-max-listpack-size",    "list-max-ziplist-size",    .type = OPTION_INTEGER, FIELD(limits.list_max_chunk),          .min = INT32_MIN, .max = INT32_MAX, .initial = "-2", .summary = "Elements that a list keeps in one piece, or -1 to -5 for 4 to 64 KiB of them"},
     {"zset-max-listpack-entries", "zset-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.zset_max_packed_entries), .max = INT64_MAX, .initial = "128", .summary = "Members up to which a sorted set is kept in one piece"},
     {"zset-max-listpack-value",   "zset-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.zset_max_packed_value),   .initial = "64", .summary = "Bytes of a member up to which it is"},
 
@@ -111,7 +112,6 @@ const struct option options[] = {
     {"lfu-decay-time",               .type = OPTION_INTEGER, .initial = "1"},
     {"lfu-log-factor",               .type = OPTION_INTEGER, .initial = "10"},
     {"list-compress-depth",          .type = OPTION_INTEGER, .initial = "0"},
-    {"list-max-listpack-size", "list-max-ziplist-size", .type = OPTION_INTEGER, .min = INT32_MIN, .initial = "-2"},
     {"maxmemory-clients",            .type = OPTION_MEMORY,  .initial = "0"},
     {"maxmemory-eviction-tenacity",  .type = OPTION_INTEGER, .max = 100, .initial = "10"},
     {"maxmemory-samples",            .type = OPTION_INTEGER, .min = 1, .initial = "5"},

@@ -22,7 +22,8 @@ enum encoding {
     PACKED,
     INTSET,
     TABLE,
-    RANKING, /* A table and a tree: a big sorted set. */
+    SEQUENCE, /* A list. */
+    RANKING,  /* A table and a tree: a big sorted set. */
     ENCODING_END,
 };
 
@@ -73,7 +74,7 @@ struct value_class {
     bool (*decode)(struct bytes *in, struct value *v, const struct value_limits *limits);
 };
 
-extern const struct value_class string_class, set_class, hash_class, zset_class;
+extern const struct value_class string_class, set_class, hash_class, list_class, zset_class;
 
 /* The parts of a value. */
 

@@ -1,7 +1,8 @@
 #include "store/change.h"
 
-#include "data/packed.h"
+#include "data/sequence.h"
 #include "store/edit.h"
+#include "store/list.h"
 #include "store/zset.h"
 
 #include <assert.h>
@@ -154,6 +155,65 @@ static void set_remove(struct dataset *data, const struct change *c, struct chan
     inverse->position = edit_set_remove(v, inverse->member);
 }
 
+static void list_insert(struct dataset *data, const struct change *c, struct change *inverse,
+                        struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_LIST);
+
+    if (inverse != NULL) {
+        size_t count = c->moved != NULL ? sequence_count(c->moved) : 1;
+        *inverse = change_list_remove(c->db, arena_copy(arena, c->key), c->index, count);
+    }
+    if (c->moved != NULL) {
+        edit_list_insert_all(v, c->index, c->moved);
+    } else {
+        edit_list_insert(v, c->index, c->element, edit_limits(data->db[c->db]));
+    }
+}
+
+/* Views a copy of the element at `index`, which may count from the end. */
+static struct bytes copy_at(const struct value *v, int64_t index, struct arena *arena)
+{
+    char text[NUMBER_INT_MAX];
+    size_t count = value_list_count(v);
+    struct bytes element;
+    bool found =
+        value_list_at(v, index >= 0 ? (size_t)index : count + (size_t)index, text, &element);
+
+    assert(found);
+    return arena_copy(arena, element);
+}
+
+static void list_remove(struct dataset *data, const struct change *c, struct change *inverse,
+                        struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_LIST);
+
+    if (inverse == NULL) {
+        edit_list_remove(v, c->index, c->removed_count, NULL);
+        return;
+    }
+    *inverse = change_list_insert(c->db, arena_copy(arena, c->key), c->index, (struct bytes){0});
+    if (c->removed_count == 1) {
+        inverse->element = copy_at(v, c->index, arena);
+        edit_list_remove(v, c->index, 1, NULL);
+    } else {
+        edit_list_remove(v, c->index, c->removed_count, &inverse->moved);
+    }
+}
+
+static void list_replace(struct dataset *data, const struct change *c, struct change *inverse,
+                         struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_LIST);
+
+    if (inverse != NULL) {
+        *inverse = change_list_replace(c->db, arena_copy(arena, c->key), c->index,
+                                       copy_at(v, c->index, arena));
+    }
+    edit_list_replace(v, c->index, c->element, edit_limits(data->db[c->db]));
+}
+
 static void score_set(struct dataset *data, const struct change *c, struct change *inverse,
                       struct arena *arena)
 {
@@ -245,6 +305,9 @@ static void (*const make[])(struct dataset *, const struct change *, struct chan
     [CHANGE_SWAP] = swap,
     [CHANGE_FLUSH] = flush,
     [CHANGE_BODY] = restore_body,
+    [CHANGE_LIST_INSERT] = list_insert,
+    [CHANGE_LIST_REMOVE] = list_remove,
+    [CHANGE_LIST_REPLACE] = list_replace,
     [CHANGE_SCORE_SET] = score_set,
     [CHANGE_SCORE_REMOVE] = score_remove,
 };
@@ -270,6 +333,9 @@ void change_drop(struct change *c)
         break;
     case CHANGE_BODY:
         edit_body_free(c->body);
+        break;
+    case CHANGE_LIST_INSERT:
+        sequence_free(c->moved);
         break;
     default:
         break;

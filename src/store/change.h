@@ -29,12 +29,16 @@ enum change_kind {
     CHANGE_SWAP = 8,          /* swap two databases                     SWAP                 */
     CHANGE_FLUSH = 9,         /* put another, empty database in place   FLUSH                */
     CHANGE_BODY = 10,         /* put back what a collection outgrew     never needs to be    */
+    CHANGE_LIST_INSERT = 11,  /* insert elements into a list            LIST_REMOVE          */
+    CHANGE_LIST_REMOVE = 12,  /* remove elements from a list            LIST_INSERT          */
+    CHANGE_LIST_REPLACE = 13, /* give an element of a list other content LIST_REPLACE       */
     CHANGE_SCORE_SET = 14,    /* add a member or move it                SCORE_SET or _REMOVE */
     CHANGE_SCORE_REMOVE = 15, /* remove a member of a sorted set       SCORE_SET            */
     CHANGE_KIND_END,
 };
 
 struct body;
+struct sequence;
 
 struct change {
     uint8_t kind;
@@ -54,6 +58,15 @@ struct change {
         struct { /* FIELD_*, SET_*: the field or the member; and FIELD_SET's content. */
             struct bytes member;
             struct bytes content;
+        };
+        struct {           /* LIST_*. */
+            int64_t index; /* Of the first element; or, from -1 backwards, of the last. */
+            union {
+                struct bytes element; /* LIST_INSERT, LIST_REPLACE. */
+                size_t removed_count; /* LIST_REMOVE. */
+            };
+            struct sequence *moved; /* LIST_INSERT: instead of an element; or NULL.
+                                       Belongs to the change. */
         };
         struct { /* SCORE_*: the member; and SCORE_SET's score. */
             struct bytes scored;
@@ -160,6 +173,42 @@ static inline struct change change_set_add(unsigned db, struct bytes key, struct
 static inline struct change change_set_remove(unsigned db, struct bytes key, struct bytes member)
 {
     return change_of_member(CHANGE_SET_REMOVE, db, key, member, (struct bytes){0});
+}
+
+/* Lists. Elements are counted from either end, so that what happens at one of them
+ * does not depend on the length: from 0 upwards, `index` is where the first of the
+ * elements is or will be; from -1 downwards, where the last of them is or will be. */
+
+static inline struct change change_list_insert(unsigned db, struct bytes key, int64_t index,
+                                               struct bytes element)
+{
+    struct change c = change_on(CHANGE_LIST_INSERT, db, key);
+
+    c.index = index;
+    c.element.at = element.at;
+    c.element.len = element.len;
+    c.moved = NULL;
+    return c;
+}
+
+static inline struct change change_list_remove(unsigned db, struct bytes key, int64_t index,
+                                               size_t count)
+{
+    struct change c = change_on(CHANGE_LIST_REMOVE, db, key);
+
+    c.index = index;
+    c.removed_count = count;
+    c.moved = NULL;
+    return c;
+}
+
+static inline struct change change_list_replace(unsigned db, struct bytes key, int64_t index,
+                                                struct bytes element)
+{
+    struct change c = change_list_insert(db, key, index, element);
+
+    c.kind = CHANGE_LIST_REPLACE;
+    return c;
 }
 
 static inline struct change change_score_set(unsigned db, struct bytes key, struct bytes member,

@@ -1,10 +1,28 @@
 /* Changes as bytes: the form that the log keeps. */
 #include "data/packed.h"
+#include "data/sequence.h"
 #include "store/change.h"
 #include "store/coding.h"
+#include "store/list.h"
 
 #include <assert.h>
 #include <math.h>
+
+static void put_inserted(struct buf *out, const struct change *c)
+{
+    struct sequence_at at;
+    char text[NUMBER_INT_MAX];
+
+    if (c->moved == NULL) {
+        put_number(out, 1);
+        put_bytes(out, c->element);
+        return;
+    }
+    put_number(out, sequence_count(c->moved));
+    for (at = sequence_seek(c->moved, 0); at.chunk != NULL; sequence_next(&at)) {
+        put_bytes(out, sequence_get(&at, text));
+    }
+}
 
 void change_encode(const struct change *c, struct buf *out)
 {
@@ -42,6 +60,18 @@ void change_encode(const struct change *c, struct buf *out)
     case CHANGE_SET_REMOVE:
         put_bytes(out, c->member);
         break;
+    case CHANGE_LIST_INSERT:
+        put_signed(out, c->index);
+        put_inserted(out, c);
+        break;
+    case CHANGE_LIST_REMOVE:
+        put_signed(out, c->index);
+        put_number(out, c->removed_count);
+        break;
+    case CHANGE_LIST_REPLACE:
+        put_signed(out, c->index);
+        put_bytes(out, c->element);
+        break;
     case CHANGE_SCORE_SET:
         put_bytes(out, c->scored);
         put_real(out, c->score);
@@ -52,6 +82,41 @@ void change_encode(const struct change *c, struct buf *out)
     default:
         break;
     }
+}
+
+/* One element is viewed where it is; more are gathered, to be moved at once. */
+static bool take_inserted(struct bytes *in, struct change *c)
+{
+    struct chunk_limit limit = list_chunk_limit(-2);
+    uint64_t count;
+
+    c->moved = NULL;
+    if (!take_number(in, &count) || count == 0) {
+        return false;
+    }
+    if (count == 1) {
+        return take_bytes(in, &c->element);
+    }
+    for (; count > 0; count--) {
+        struct bytes element;
+        if (!take_bytes(in, &element)) {
+            sequence_free(c->moved);
+            return false;
+        }
+        sequence_insert(&c->moved, sequence_count(c->moved), element, limit);
+    }
+    return true;
+}
+
+static bool take_removed_count(struct bytes *in, struct change *c)
+{
+    uint64_t count;
+
+    if (!take_number(in, &count) || count == 0) {
+        return false;
+    }
+    c->removed_count = count;
+    return true;
 }
 
 static bool take_splice(struct bytes *in, struct change *c)
@@ -99,6 +164,12 @@ static bool take_operands(struct bytes *in, const struct dataset *data, struct c
     case CHANGE_SET_ADD:
     case CHANGE_SET_REMOVE:
         return take_bytes(in, &c->member);
+    case CHANGE_LIST_INSERT:
+        return take_signed(in, &c->index) && take_inserted(in, c);
+    case CHANGE_LIST_REMOVE:
+        return take_signed(in, &c->index) && take_removed_count(in, c);
+    case CHANGE_LIST_REPLACE:
+        return take_signed(in, &c->index) && take_bytes(in, &c->element);
     case CHANGE_SCORE_SET:
         return take_bytes(in, &c->scored) && take_real(in, &c->score) && !isnan(c->score);
     case CHANGE_SCORE_REMOVE:

@@ -48,6 +48,15 @@ void edit_zset_set(struct value *v, struct bytes member, double score,
                    const struct value_limits *limits, struct body **outgrown);
 void edit_zset_remove(struct value *v, struct bytes member);
 
+/* Edit a list. The `index` is that of struct change. Removed elements are moved to
+ * the end of *removed unless `removed` is NULL; edit_list_insert_all() takes `moved`. */
+void edit_list_insert(struct value *v, int64_t index, struct bytes element,
+                      const struct value_limits *limits);
+void edit_list_insert_all(struct value *v, int64_t index, struct sequence *moved);
+void edit_list_remove(struct value *v, int64_t index, size_t count, struct sequence **removed);
+void edit_list_replace(struct value *v, int64_t index, struct bytes element,
+                       const struct value_limits *limits);
+
 /* Puts a body back, whose place it takes is freed. Takes `body`. */
 void edit_restore_body(struct value *v, struct body *body);
 void edit_body_free(struct body *body);

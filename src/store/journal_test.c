@@ -1,6 +1,7 @@
 #include "store/journal.h"
 
 #include "base/mem.h"
+#include "store/list.h"
 #include "store/zset.h"
 #include "test/lib/check.h"
 
@@ -20,6 +21,7 @@ static const struct value_limits low_limits = {
     .set_max_intset_entries = 4,
     .set_max_packed_entries = 4,
     .set_max_packed_value = 8,
+    .list_max_chunk = 3,
     .zset_max_packed_entries = 4,
     .zset_max_packed_value = 8,
 };
@@ -99,7 +101,7 @@ static struct value *some_value(struct bench *b)
     struct value *v;
     size_t count = 1 + random_below(&b->random, 6);
 
-    switch (random_below(&b->random, 4)) {
+    switch (random_below(&b->random, 5)) {
     case 0:
         return value_new_string(some_key(b), some_content(b), some_expiry(b));
     case 1:
@@ -109,6 +111,12 @@ static struct value *some_value(struct bench *b)
         }
         return v;
     case 2:
+        v = value_new(VALUE_LIST, some_key(b), some_expiry(b));
+        for (size_t i = 0; i < 4 * count; i++) {
+            value_fill_element(v, some_member(b), &b->data->limits);
+        }
+        return v;
+    case 3:
         v = value_new(VALUE_ZSET, some_key(b), some_expiry(b));
         for (size_t i = 0; i < count; i++) {
             value_fill_scored(v, some_member(b), some_score(b), &b->data->limits);
@@ -168,6 +176,43 @@ static void change_hash(struct bench *b, unsigned db, const struct value *v)
     }
 }
 
+/* An index of an element, or of the place behind the last, from either end. */
+static int64_t some_index(struct bench *b, size_t count, bool may_end)
+{
+    size_t index = random_below(&b->random, one_in(b, 2) ? 1 : count + may_end);
+
+    return one_in(b, 2) ? (int64_t)index : -(int64_t)index - 1;
+}
+
+static void remove_elements(struct bench *b, unsigned db, const struct value *v)
+{
+    size_t count = value_list_count(v);
+    int64_t index = some_index(b, count, false);
+    size_t most = index >= 0 ? count - (size_t)index : count + (size_t)index + 1;
+    size_t removed = one_in(b, 2) ? 1 : 1 + random_below(&b->random, most);
+
+    journal_make(&b->journal, change_list_remove(db, value_key(v), index, removed));
+    if (value_list_count(v) == 0) {
+        journal_make(&b->journal, change_unbind(db, value_key(v)));
+    }
+}
+
+static void change_list(struct bench *b, unsigned db, const struct value *v)
+{
+    size_t count = value_list_count(v);
+    struct bytes key = value_key(v);
+    struct bytes element = one_in(b, 3) ? some_content(b) : some_member(b);
+
+    if (one_in(b, 3)) {
+        remove_elements(b, db, v);
+    } else if (one_in(b, 4)) {
+        journal_make(&b->journal,
+                     change_list_replace(db, key, some_index(b, count, false), element));
+    } else {
+        journal_make(&b->journal, change_list_insert(db, key, some_index(b, count, true), element));
+    }
+}
+
 static void change_zset(struct bench *b, unsigned db, const struct value *v)
 {
     struct bytes member = some_member(b);
@@ -184,10 +229,8 @@ static void change_zset(struct bench *b, unsigned db, const struct value *v)
 }
 
 static void (*const change_content[])(struct bench *b, unsigned db, const struct value *v) = {
-    [VALUE_STRING] = change_string,
-    [VALUE_SET] = change_set,
-    [VALUE_HASH] = change_hash,
-    [VALUE_ZSET] = change_zset,
+    [VALUE_STRING] = change_string, [VALUE_SET] = change_set,   [VALUE_HASH] = change_hash,
+    [VALUE_LIST] = change_list,     [VALUE_ZSET] = change_zset,
 };
 
 static void change_something(struct bench *b)
@@ -213,6 +256,17 @@ static void change_something(struct bench *b)
 /* What a digest does not tell, but a client could notice: how values are held, and
  * the order of the elements of small collections. */
 
+static void portray_list(const struct value *v, struct buf *out)
+{
+    struct list_walk walk;
+    struct bytes element;
+
+    value_list_walk(v, 0, false, &walk);
+    while (value_list_next(&walk, &element)) {
+        buf_addf(out, " %.*s", (int)element.len, element.at);
+    }
+}
+
 static void portray_zset(const struct value *v, struct buf *out)
 {
     struct zset_walk walk = zset_walk_from(v, 0, false);
@@ -230,6 +284,10 @@ static void portray_value(const struct value *v, struct buf *out)
     struct bytes element, content = {0};
 
     buf_addf(out, "%s %d", value_encoding_name(v), value_raw(v));
+    if (value_type(v) == VALUE_LIST) {
+        portray_list(v, out);
+        return;
+    }
     if (value_type(v) == VALUE_ZSET) {
         portray_zset(v, out);
         return;

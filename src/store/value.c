@@ -1,6 +1,7 @@
 #include "store/value.h"
 
 #include "data/intset.h"
+#include "data/sequence.h"
 #include "store/body.h"
 
 const struct value_limits value_limits_default = {
@@ -9,6 +10,7 @@ const struct value_limits value_limits_default = {
     .set_max_intset_entries = 512,
     .set_max_packed_entries = 128,
     .set_max_packed_value = 64,
+    .list_max_chunk = -2,
     .zset_max_packed_entries = 128,
     .zset_max_packed_value = 64,
 };
@@ -19,15 +21,14 @@ const struct value_limits value_limits_none = {
     .set_max_intset_entries = SIZE_MAX,
     .set_max_packed_entries = SIZE_MAX,
     .set_max_packed_value = SIZE_MAX,
+    .list_max_chunk = -2, /* Nothing that is restored depends on it. */
     .zset_max_packed_entries = SIZE_MAX,
     .zset_max_packed_value = SIZE_MAX,
 };
 
 static const struct value_class *const classes[] = {
-    [VALUE_STRING] = &string_class,
-    [VALUE_SET] = &set_class,
-    [VALUE_HASH] = &hash_class,
-    [VALUE_ZSET] = &zset_class,
+    [VALUE_STRING] = &string_class, [VALUE_SET] = &set_class,   [VALUE_HASH] = &hash_class,
+    [VALUE_LIST] = &list_class,     [VALUE_ZSET] = &zset_class,
 };
 
 _Static_assert(sizeof classes / sizeof *classes == VALUE_TYPE_END, "every type has its class");
@@ -108,9 +109,14 @@ static void free_table(void *at)
     table_free(at, mem_free);
 }
 
+static void free_sequence(void *at)
+{
+    sequence_free(at);
+}
+
 static void (*const free_at[])(void *at) = {
     [BLOB] = mem_free,    [PACKED] = free_packed,   [INTSET] = free_intset,
-    [TABLE] = free_table, [RANKING] = ranking_free,
+    [TABLE] = free_table, [RANKING] = ranking_free, [SEQUENCE] = free_sequence,
 };
 
 _Static_assert(sizeof free_at / sizeof *free_at == ENCODING_END, "every body can be freed");

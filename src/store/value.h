@@ -17,6 +17,7 @@ enum value_type {
     VALUE_STRING,
     VALUE_SET,
     VALUE_HASH,
+    VALUE_LIST,
     VALUE_ZSET = 4,
     VALUE_TYPE_END,
 };
@@ -28,6 +29,7 @@ struct value_limits {
     size_t set_max_intset_entries;
     size_t set_max_packed_entries; /* Redis 7.0 has no such sets: not seen outside. */
     size_t set_max_packed_value;
+    int64_t list_max_chunk; /* list-max-listpack-size: elements, or -1 to -5 for 4 to 64 KiB. */
     size_t zset_max_packed_entries; /* zset-max-listpack-entries */
     size_t zset_max_packed_value;   /* zset-max-listpack-value, bytes */
 };
