@@ -245,19 +245,10 @@ static void reply_name(struct call *c, struct entry entry)
 /* Finds a command by a name as reply_name() writes it. */
 static bool find_entry(const struct call *c, struct bytes name, struct entry *entry)
 {
-    const char *bar = name.len > 0 ? memchr(name.at, '|', name.len) : NULL;
-    struct bytes sub;
+    const struct command *cmd = registry_find_full(c->engine->commands, name);
 
-    *entry = (struct entry){0};
-    if (bar == NULL) {
-        entry->command = registry_find(c->engine->commands, name);
-        return entry->command != NULL;
-    }
-    sub = (struct bytes){bar + 1, name.len - (size_t)(bar + 1 - name.at)};
-    entry->container =
-        registry_find(c->engine->commands, (struct bytes){name.at, name.len - sub.len - 1});
-    entry->command = entry->container != NULL ? registry_find_sub(entry->container, sub) : NULL;
-    return entry->command != NULL;
+    *entry = (struct entry){cmd != NULL ? cmd->container : NULL, cmd};
+    return cmd != NULL;
 }
 
 static size_t count_rows(const struct command *rows)

@@ -12,7 +12,9 @@ extern const struct command dump_commands[];
 extern const struct command expire_commands[];
 extern const struct command hash_commands[];
 extern const struct command key_commands[];
+extern const struct command latency_commands[];
 extern const struct command set_commands[];
+extern const struct command slowlog_commands[];
 extern const struct command string_commands[];
 extern const struct command transaction_commands[];
 

@@ -17,7 +17,7 @@ void call_record(struct call *c, const struct change *change)
 void call_fail_text(struct call *c, struct bytes text)
 {
     c->failed = true;
-    c->engine->stats.error_replies++;
+    measure_error(c->engine, text);
     c->reply->ops->reset(c->reply);
     c->reply->ops->error(c->reply, text);
 }

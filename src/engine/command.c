@@ -14,6 +14,9 @@ struct registry {
         const struct command *row;
     } slot[SLOTS];
     const struct command *row[SLOTS]; /* The first `count`, in the order they came. */
+
+    struct command *rows; /* The copies, by number. */
+    size_t rows_count;
 };
 
 /* FNV-1a over lower-cased bytes: names are short and nobody chooses them to
@@ -28,12 +31,13 @@ static uint32_t hash_name(struct bytes name)
     return h ^ (h >> 15);
 }
 
-static void add(struct registry *r, const struct command *cmd)
+static void enter(struct registry *r, const struct command *cmd)
 {
     uint32_t hash = hash_name(bytes_of(cmd->name));
     size_t i = hash % SLOTS;
 
     assert(r->count < SLOTS / 2);
+    assert(registry_find(r, bytes_of(cmd->name)) == NULL);
     while (r->slot[i].row != NULL) {
         i = (i + 1) % SLOTS;
     }
@@ -42,21 +46,69 @@ static void add(struct registry *r, const struct command *cmd)
     r->row[r->count++] = cmd;
 }
 
+/* How many rows an array takes up in a registry, with those of subcommands. A row
+ * without a name ends those of one command there, too. */
+static size_t count_rows(const struct command *family)
+{
+    size_t count = 0;
+
+    for (; family->name != NULL; family++) {
+        count += 1 + (family->subcommands != NULL ? count_rows(family->subcommands) + 1 : 0);
+    }
+    return count;
+}
+
+static struct command *copy_row(struct registry *r, const struct command *row)
+{
+    struct command *copy = &r->rows[r->rows_count];
+
+    *copy = *row;
+    copy->number = (unsigned)r->rows_count++;
+    return copy;
+}
+
+static void copy_subcommands(struct registry *r, struct command *container)
+{
+    const struct command *sub = container->subcommands;
+
+    container->subcommands = r->rows + r->rows_count;
+    for (; sub->name != NULL; sub++) {
+        copy_row(r, sub)->container = container;
+    }
+    copy_row(r, sub);
+}
+
+static void add(struct registry *r, const struct command *row)
+{
+    struct command *cmd = copy_row(r, row);
+
+    if (cmd->subcommands != NULL) {
+        copy_subcommands(r, cmd);
+    }
+    enter(r, cmd);
+}
+
 struct registry *registry_new(const struct command *const *families)
 {
     struct registry *r = mem_zalloc(sizeof *r);
+    size_t rows = 0;
 
+    for (size_t i = 0; families[i] != NULL; i++) {
+        rows += count_rows(families[i]);
+    }
+    r->rows = mem_alloc(rows * sizeof *r->rows);
     for (; *families != NULL; families++) {
-        for (const struct command *cmd = *families; cmd->name != NULL; cmd++) {
-            assert(registry_find(r, bytes_of(cmd->name)) == NULL);
-            add(r, cmd);
+        for (const struct command *row = *families; row->name != NULL; row++) {
+            add(r, row);
         }
     }
+    assert(r->rows_count == rows);
     return r;
 }
 
 void registry_free(struct registry *r)
 {
+    mem_free(r->rows);
     mem_free(r);
 }
 
@@ -83,6 +135,20 @@ const struct command *registry_find_sub(const struct command *container, struct 
     return NULL;
 }
 
+const struct command *registry_find_full(const struct registry *r, struct bytes name)
+{
+    const char *bar = name.len > 0 ? memchr(name.at, '|', name.len) : NULL;
+    const struct command *container;
+    struct bytes sub;
+
+    if (bar == NULL) {
+        return registry_find(r, name);
+    }
+    sub = (struct bytes){bar + 1, name.len - (size_t)(bar + 1 - name.at)};
+    container = registry_find(r, (struct bytes){name.at, name.len - sub.len - 1});
+    return container != NULL ? registry_find_sub(container, sub) : NULL;
+}
+
 size_t registry_count(const struct registry *r)
 {
     return r->count;
@@ -92,6 +158,29 @@ const struct command *registry_at(const struct registry *r, size_t index)
 {
     assert(index < r->count);
     return r->row[index];
+}
+
+const struct command *registry_next(const struct registry *r, const struct command *cmd)
+{
+    size_t number = cmd == NULL ? 0 : cmd->number + 1;
+
+    while (number < r->rows_count && r->rows[number].name == NULL) {
+        number++;
+    }
+    return number < r->rows_count ? &r->rows[number] : NULL;
+}
+
+size_t registry_numbers(const struct registry *r)
+{
+    return r->rows_count;
+}
+
+void command_add_name(const struct command *cmd, struct buf *out)
+{
+    if (cmd->container != NULL) {
+        buf_addf(out, "%s|", cmd->container->name);
+    }
+    buf_addf(out, "%s", cmd->name);
 }
 
 /* Returns the argument where the search of a key spec begins, or `argc`. */

@@ -3,7 +3,7 @@
 #ifndef ENGINE_COMMAND_H
 #define ENGINE_COMMAND_H
 
-#include "base/bytes.h"
+#include "base/buf.h"
 
 struct call;
 
@@ -113,6 +113,10 @@ struct command {
     const char *complexity; /* "O(1)". */
     const char *summary;    /* One sentence without a full stop. */
     const char *syntax;     /* The arguments: "key value [NX | XX] [EX seconds]". */
+
+    /* Set by the registry. */
+    unsigned number;                 /* Of the row among all, those of subcommands included. */
+    const struct command *container; /* Whose subcommand it is, or NULL. */
 };
 
 /* Returns whether a command may be called with `argc` arguments. */
@@ -125,7 +129,8 @@ static inline bool command_arity_fits(const struct command *cmd, size_t argc)
 struct registry;
 
 /* Makes a registry of `families`: arrays that end in a row without a name, in a
- * list that ends in NULL. The rows are viewed. */
+ * list that ends in NULL. The rows are copied; what they point to, but for their
+ * subcommands, is viewed. */
 struct registry *registry_new(const struct command *const *families);
 void registry_free(struct registry *r);
 
@@ -135,9 +140,22 @@ const struct command *registry_find(const struct registry *r, struct bytes name)
 /* Returns the subcommand of that name, or NULL. */
 const struct command *registry_find_sub(const struct command *container, struct bytes name);
 
+/* Returns the command of a name as command_add_name() writes it, or NULL. */
+const struct command *registry_find_full(const struct registry *r, struct bytes name);
+
 /* All commands, in no order: 0 <= index < count. */
 size_t registry_count(const struct registry *r);
 const struct command *registry_at(const struct registry *r, size_t index);
+
+/* Walks over all rows, subcommands behind the commands that they belong to: returns
+ * the one behind `cmd`, the first if that is NULL, or NULL behind the last. */
+const struct command *registry_next(const struct registry *r, const struct command *cmd);
+
+/* The numbers of all rows are less than this. */
+size_t registry_numbers(const struct registry *r);
+
+/* Appends "get", or, of a subcommand, "config|get". */
+void command_add_name(const struct command *cmd, struct buf *out);
 
 /* Finds the keys among arguments. Calls `see` for each with its place and the key
  * flags. Returns false if the arguments make no sense: a number of keys that is

@@ -20,10 +20,13 @@ struct engine *engine_new(const struct command *const *families, unsigned databa
     e->commands = registry_new(families);
     e->settings.proto_max_bulk_len = 512 * 1024 * 1024;
     e->settings.active_expire = true;
+    e->settings.slowlog_us = -1;
+    e->settings.latency_tracking = true;
     random_secret(&seed, sizeof seed);
     random_seed(&e->random, seed);
     logtime_start(&e->time, clock_wall_us(), clock_monotonic_us());
     e->stats.started_ms = logtime_ms(&e->time);
+    measures_init(e);
     return e;
 }
 
@@ -32,6 +35,8 @@ void engine_free(struct engine *e)
     assert(e->sessions == NULL);
     journal_clear(&e->journal);
     dataset_free(e->data);
+    slowlog_trim(&e->slowlog, 0);
+    measures_free(e);
     registry_free(e->commands);
     buf_clear(&e->settings.requirepass);
     mem_free(e);
@@ -78,6 +83,7 @@ static void batch_begin(struct engine *e, bool keeps_undo)
     j->keeps_redo = e->log.append != NULL;
     j->keeps_undo = keeps_undo || j->keeps_redo || observe_wanted(e);
     e->batch = journal_mark(j);
+    e->measures.inner = 0;
 }
 
 static void batch_end(struct engine *e)
@@ -102,6 +108,8 @@ static bool run(struct session *s, const struct command *command, struct sink *r
 {
     struct engine *e = s->engine;
     struct journal_mark mark = journal_mark(&e->journal);
+    struct timing timing = s->in_script ? measure_begin_inner(e) : measure_begin(e);
+    size_t undo_bytes;
     struct call c = {
         .engine = e,
         .session = s,
@@ -115,9 +123,11 @@ static bool run(struct session *s, const struct command *command, struct sink *r
     };
 
     command->run(&c);
+    undo_bytes = e->journal.arena.used - mark.arena.used;
     if (c.failed) {
         journal_rollback(&e->journal, mark);
     }
+    measure_end(&c, &timing, undo_bytes);
     return !c.failed;
 }
 
@@ -154,13 +164,16 @@ refuse(struct session *s, const struct command *cmd, const char *format, ...)
     vsnprintf(text + start, sizeof text - start, format, args);
     va_end(args);
 
-    s->engine->stats.error_replies++;
+    if (cmd != NULL) {
+        s->engine->measures.commands[cmd->number].rejected++;
+    }
     if (cmd != NULL && (cmd->flags & COMMAND_EXECUTES)) {
         session_drop_queue(s);
         watch_drop_all(&s->engine->watchers, s);
         drop_code(text + start);
         start = 0;
     }
+    measure_error(s->engine, bytes_of(text + start));
     s->multi_failed |= s->in_multi;
     reply->ops->error(reply, bytes_of(text + start));
 }
@@ -244,6 +257,7 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
                         const struct bytes *argv)
 {
     struct engine *e = s->engine;
+    struct session *outer = e->client; /* Whose script has opened the busy door. */
     struct sink *reply = session_sink(s);
 
     if (s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE)) {
@@ -253,13 +267,16 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
         reply->ops->status(reply, BYTES("QUEUED"));
         return;
     }
+    e->client = s;
     if (e->running.is_script) { /* In the busy door: the journal is the script's. */
         run(s, cmd, reply, argc, argv);
+        e->client = outer;
         return;
     }
     batch_begin(e, !(cmd->flags & COMMAND_DIRECT));
     run(s, cmd, reply, argc, argv);
     batch_end(e);
+    e->client = outer;
     if (e->waiting.ready_first != NULL) {
         block_serve(e);
     }
@@ -345,13 +362,18 @@ void engine_prepare(const struct session *s, const struct request *requests, siz
     if (keys > 1) {
         keyspace_prefetch(s->engine->data->db[s->db], key, keys);
     }
+    measure_row(s->engine);
 }
 
 /* Calls of scripts. */
 
-static bool fail_call(struct session *s, struct sink *reply, struct bytes text)
+static bool fail_call(struct session *s, const struct command *cmd, struct sink *reply,
+                      struct bytes text)
 {
-    s->engine->stats.error_replies++;
+    if (cmd != NULL) {
+        s->engine->measures.commands[cmd->number].rejected++;
+    }
+    measure_error(s->engine, text);
     reply->ops->error(reply, text);
     return false;
 }
@@ -363,21 +385,21 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
     const struct command *cmd = engine_find_command(s->engine, argc, argv, &container);
 
     if (cmd == NULL) {
-        return fail_call(s, reply, BYTES("ERR Unknown Redis command called from script"));
+        return fail_call(s, cmd, reply, BYTES("ERR Unknown Redis command called from script"));
     }
     if (!command_arity_fits(cmd, argc)) {
-        return fail_call(s, reply,
+        return fail_call(s, cmd, reply,
                          BYTES("ERR Wrong number of args calling Redis command from script"));
     }
     if (cmd->flags & COMMAND_NOSCRIPT) {
-        return fail_call(s, reply, BYTES("ERR This Redis command is not allowed from script"));
+        return fail_call(s, cmd, reply, BYTES("ERR This Redis command is not allowed from script"));
     }
     if (s->read_only && (cmd->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))) {
-        return fail_call(s, reply,
+        return fail_call(s, cmd, reply,
                          BYTES("ERR Write commands are not allowed from read-only scripts."));
     }
     if ((cmd->flags & COMMAND_DENYOOM) && engine_out_of_memory(s->engine)) {
-        return fail_call(s, reply,
+        return fail_call(s, cmd, reply,
                          BYTES("OOM command not allowed when used memory > 'maxmemory'."));
     }
     s->engine->stats.commands++;
@@ -407,10 +429,9 @@ void engine_expire_now(struct engine *e, unsigned db, struct bytes key)
     expire(e, db, key);
 }
 
-bool engine_expire(struct engine *e, int64_t budget_us)
+static bool expire_until(struct engine *e, int64_t end_us)
 {
     enum { PACE = 32 }; /* Keys between two looks at the clock. */
-    int64_t end_us = clock_monotonic_us() + budget_us;
     int64_t now_ms = logtime_ms(&e->time);
     const struct value *v;
 
@@ -425,6 +446,17 @@ bool engine_expire(struct engine *e, int64_t budget_us)
         }
     }
     return false;
+}
+
+bool engine_expire(struct engine *e, int64_t budget_us)
+{
+    int64_t start_us = clock_monotonic_us();
+    bool more = expire_until(e, start_us + budget_us);
+    int64_t spent_us = clock_monotonic_us() - start_us;
+
+    e->stats.expire_us += (uint64_t)spent_us;
+    latency_note(e, LATENCY_EXPIRE_CYCLE, (uint64_t)spent_us / 1000);
+    return more;
 }
 
 void engine_kill(struct engine *e, struct session *victim, const struct session *self)

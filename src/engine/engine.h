@@ -6,8 +6,11 @@
 
 #include "engine/block.h"
 #include "engine/event.h"
+#include "engine/latency.h"
 #include "engine/logtime.h"
+#include "engine/measure.h"
 #include "engine/session.h"
+#include "engine/slowlog.h"
 #include "engine/watch.h"
 #include "store/journal.h"
 
@@ -21,6 +24,10 @@ struct engine_settings {
     bool rdb_compression;      /* Whether DUMP compresses strings. */
     bool active_expire;        /* Off in tests only. */
     unsigned notify;           /* Events that are told of, a set of enum event_class. */
+    int64_t slowlog_us;        /* slowlog-log-slower-than; below 0: nothing is. */
+    size_t slowlog_len;        /* slowlog-max-len */
+    int64_t latency_ms;        /* latency-monitor-threshold; 0: off. */
+    bool latency_tracking;     /* Histograms of how long commands take. */
 };
 
 struct engine_stats {
@@ -30,6 +37,7 @@ struct engine_stats {
     uint64_t commands;
     uint64_t net_input_bytes, net_output_bytes;
     uint64_t expired_keys;
+    uint64_t expire_us; /* Spent on removing them. */
     uint64_t keyspace_hits, keyspace_misses;
     uint64_t error_replies;
     uint64_t scripts, script_rollbacks, script_kills;
@@ -72,6 +80,11 @@ struct engine {
     struct waiting waiting;
     struct engine_log log;
 
+    struct measures measures;
+    struct slowlog slowlog;
+    struct latency latency;
+
+    struct session *client; /* Whose request is at work, or NULL. */
     struct session *sessions;
     size_t session_count;
     uint64_t next_session_id;
@@ -109,7 +122,8 @@ struct request {
 };
 
 /* Makes ready for the execution of up to ENGINE_BATCH requests, in which the cache
- * misses of all of them overlap. */
+ * misses of all of them overlap. They must follow at once; measure_rest() is to be
+ * called behind them. */
 void engine_prepare(const struct session *s, const struct request *requests, size_t count);
 
 /* Runs one command of a script. Returns false if it failed; the reply is then an

@@ -379,6 +379,7 @@ static size_t batch_execute(struct conn *c, struct batch *b, size_t end)
         done++;
     }
     end = done < b->count ? b->start[done] : end;
+    measure_rest(c->set->engine);
     b->count = 0;
     b->args = 0;
     return end;

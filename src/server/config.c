@@ -344,7 +344,7 @@ static void get_outputs(const struct settings *s, struct buf *out)
 
 static bool is_text(const struct option *o)
 {
-    return o->type == OPTION_TEXT || o->type == OPTION_WORDS;
+    return o->type == OPTION_TEXT || o->type == OPTION_WORDS || o->type == OPTION_PERCENTILES;
 }
 
 static void *field_of(const struct settings *s, const struct option *o)
@@ -381,10 +381,48 @@ static bool set_number(struct settings *s, const struct option *o, struct bytes 
     return true;
 }
 
+/* Appends a number as "%f" writes it, without the zeros that say nothing. */
+static void add_trimmed(struct buf *out, double number)
+{
+    buf_addf(out, "%f", number);
+    while (out->at[out->len - 1] == '0') {
+        out->len--;
+    }
+    if (out->at[out->len - 1] == '.') {
+        out->len--;
+    }
+}
+
+static bool set_percentiles(struct settings *s, const struct option *o, struct bytes text,
+                            struct buf *error)
+{
+    BUF_LOCAL(canonical);
+    struct bytes word;
+    double number;
+
+    while ((word = split_word(&text)).len > 0) {
+        if (!number_parse_double(word, &number)) {
+            return fail(error, "Invalid %s parameters", o->name);
+        }
+        if (!(number >= 0 && number <= 100)) {
+            return fail(error, "%s parameters should sit between [0.0,100.0]", o->name);
+        }
+        if (canonical.len > 0) {
+            buf_add_byte(&canonical, ' ');
+        }
+        add_trimmed(&canonical, number);
+    }
+    assign(text_of(s, o), buf_bytes(&canonical));
+    return true;
+}
+
 bool settings_set(struct settings *s, const struct option *o, struct bytes text, struct buf *error)
 {
     if (o->type == OPTION_OUTPUTS) {
         return set_outputs(s, text, error);
+    }
+    if (o->type == OPTION_PERCENTILES) {
+        return set_percentiles(s, o, text, error);
     }
     if (is_text(o)) {
         assign(text_of(s, o), text);

@@ -34,9 +34,10 @@ struct settings {
     int log_level;     /* enum log_level */
     int debug_allowed; /* enum debug_allowed */
     struct buf dir;
-    struct buf log_file; /* Empty: standard output. */
-    struct buf pid_file; /* Empty: none. */
-    struct buf *texts;   /* The values of the options that have no field here. */
+    struct buf log_file;    /* Empty: standard output. */
+    struct buf pid_file;    /* Empty: none. */
+    struct buf percentiles; /* Of INFO latencystats: numbers with spaces between them. */
+    struct buf *texts;      /* The values of the options that have no field here. */
 };
 
 enum option_type {
@@ -46,8 +47,9 @@ enum option_type {
     OPTION_BOOL,
     OPTION_ENUM,
     OPTION_TEXT,
-    OPTION_WORDS,   /* A text of several words. */
-    OPTION_OUTPUTS, /* client-output-buffer-limit: of each class of clients. */
+    OPTION_WORDS,       /* A text of several words. */
+    OPTION_PERCENTILES, /* Numbers from 0 to 100. */
+    OPTION_OUTPUTS,     /* client-output-buffer-limit: of each class of clients. */
 };
 
 enum option_flags {
@@ -83,7 +85,7 @@ const char *options_suggest(struct bytes name);
 /* Returns whether the value may be given as several words. */
 static inline bool option_has_words(const struct option *o)
 {
-    return o->type == OPTION_WORDS || o->type == OPTION_OUTPUTS;
+    return o->type == OPTION_WORDS || o->type == OPTION_PERCENTILES || o->type == OPTION_OUTPUTS;
 }
 
 /* Sets everything to what it is initially. */

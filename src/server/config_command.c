@@ -183,6 +183,7 @@ static void resetstat(struct call *c)
 
     *stats = (struct engine_stats){.started_ms = stats->started_ms};
     s->rates = (struct rates){0};
+    measures_reset(c->engine);
     reply_ok(c);
 }
 

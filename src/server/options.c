@@ -56,6 +56,12 @@ const struct option options[] = {
     {"script-time-limit",    .type = OPTION_INTEGER, FIELD(script.time_limit_ms),                   .max = INT64_MAX, .initial = "5000", .summary = "Milliseconds after which a script is ended and undone; 0 for no limit"},
     {"script-memory-limit",  .type = OPTION_MEMORY,  FIELD(script.memory_limit),                    .min = MIB, .initial = "64mb", .summary = "Bytes of Lua memory at which a script is ended and undone"},
 
+    {"slowlog-log-slower-than",   .type = OPTION_INTEGER, FIELD(engine.slowlog_us), .min = -1, .max = INT64_MAX / 1000, .initial = "10000", .summary = "Microseconds of a command that SLOWLOG tells of; -1 for none"},
+    {"slowlog-max-len",           .type = OPTION_INTEGER, FIELD(engine.slowlog_len), .max = INT64_MAX, .initial = "128", .summary = "Entries of SLOWLOG"},
+    {"latency-monitor-threshold", .type = OPTION_INTEGER, FIELD(engine.latency_ms), .max = INT64_MAX / 1000000, .initial = "0", .summary = "Milliseconds of what LATENCY tells of; 0 for nothing"},
+    {"latency-tracking",          .type = OPTION_BOOL,    FIELD(engine.latency_tracking), .initial = "yes", .summary = "Keep, of each command, how many calls took how long"},
+    {"latency-tracking-info-percentiles", .type = OPTION_PERCENTILES, FIELD(percentiles), .initial = "50 99 99.9", .summary = "What INFO latencystats tells of that"},
+
     {"loglevel",        .type = OPTION_ENUM,    FIELD(log_level), .words = log_levels,              .initial = "notice", .summary = "What to log: debug, verbose, notice or warning"},
     {"logfile",         .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(log_file),             .initial = "", .summary = "File to log to; standard output if empty"},
     {"pidfile",         .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(pid_file),             .initial = "", .summary = "File to write the process's number to"},
@@ -121,12 +127,7 @@ const struct option options[] = {
 
     /* Observation. */
     {"acllog-max-len",               .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
-    {"latency-monitor-threshold",    .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "0"},
-    {"latency-tracking",             .type = OPTION_BOOL,    .initial = "yes"},
-    {"latency-tracking-info-percentiles", .type = OPTION_WORDS, .initial = "50 99 99.9"},
     {"notify-keyspace-events",       .type = OPTION_TEXT,    .initial = ""},
-    {"slowlog-log-slower-than",      .type = OPTION_INTEGER, .min = -1, .max = INT64_MAX, .initial = "10000"},
-    {"slowlog-max-len",              .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
     {"syslog-enabled",               .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "no"},
     {"syslog-facility",              .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "local0"},
     {"syslog-ident",                 .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "redis"},

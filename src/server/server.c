@@ -16,13 +16,10 @@
 enum { FILES_RESERVED = 32 };
 
 static const struct command *const families[] = {
-    bitfield_commands,    bitmap_commands,
-    command_commands,     connection_commands,
-    dump_commands,        expire_commands,
-    hash_commands,        key_commands,
-    script_commands,      server_commands,
-    set_commands,         string_commands,
-    transaction_commands, NULL,
+    bitfield_commands, bitmap_commands, command_commands,     connection_commands,
+    dump_commands,     expire_commands, hash_commands,        key_commands,
+    latency_commands,  script_commands, server_commands,      set_commands,
+    slowlog_commands,  string_commands, transaction_commands, NULL,
 };
 
 void server_draw_id(char id[ID_HEX + 1])
@@ -78,6 +75,11 @@ const char *server_apply(struct server *s, const char **option)
     s->engine->data->limits = from->limits;
     to->maxmemory = from->engine.maxmemory;
     to->proto_max_bulk_len = from->engine.proto_max_bulk_len;
+    to->slowlog_us = from->engine.slowlog_us;
+    to->slowlog_len = from->engine.slowlog_len;
+    to->latency_ms = from->engine.latency_ms;
+    to->latency_tracking = from->engine.latency_tracking;
+    measure_apply(s->engine);
     to->rdb_compression = from->engine.rdb_compression;
     to->requirepass.len = 0;
     buf_add(&to->requirepass, buf_bytes(&from->engine.requirepass));

@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import grammar
 import replies
 import scripts
+import values
 from grammar import Request
 from server import PATIENCE_S, SOAK, Server, encode, seed
 
@@ -46,6 +47,7 @@ CONNECTIONS = 3
 CARED_FOR = (grammar.POP, grammar.RECKLESS, grammar.WALK)  # Requests that end a step.
 CONTROL = CONNECTIONS  # Another one, of this program itself.
 DATABASES = [0, 1, 2, 15]  # Those that a request may choose.
+ENCODING = 1  # Of the answers about a key.
 MANY_KEYS = 100  # With more the keys hardly meet: then we start anew.
 TOLERANCE_MS = 3000
 PAIRS_WALKED = (b"HSCAN", b"ZSCAN")
@@ -153,21 +155,6 @@ SAME = {
     grammar.WAIT: settled(replies.settle),
 }
 
-# What is asked of each key, where KEY stands, to see whether it is the same; and what
-# makes the answers comparable. Most of it is an error, since the key has another type.
-KEY = None
-ABOUT_A_KEY = [
-    ([b"TYPE", KEY], replies.settle),
-    ([b"OBJECT", b"ENCODING", KEY], lambda reply: excuse(reply)),
-    ([b"GET", KEY], replies.settle),
-    ([b"HGETALL", KEY], replies.settle_pairs),
-    ([b"SMEMBERS", KEY], replies.settle_members),
-    ([b"LRANGE", KEY, b"0", b"-1"], replies.settle),
-    ([b"ZRANGE", KEY, b"0", b"-1", b"WITHSCORES"], replies.settle),
-    ([b"XINFO", b"STREAM", KEY, b"FULL", b"COUNT", b"0"], replies.settle_ages),
-    ([b"PTTL", KEY], replies.settle),
-]
-
 
 def show(args):
     return " ".join(a.decode() if re.fullmatch(rb"[\w:.-]+", a) else repr(a)[1:] for a in args)
@@ -245,9 +232,11 @@ class Generator:
         self.scripts = scripts.Scripts(self.arguments)
 
     def is_plain(self, command):
+        """Those that change all keys at once are rarer."""
         if grammar.BLOCKS in command.uses:
             return False
-        return command.words[0] not in ("FLUSHDB", "SWAPDB") or self.random.random() < 0.2
+        sweeping = command.words[0] in ("FLUSHALL", "FLUSHDB", "SWAPDB")
+        return not sweeping or self.random.random() < 0.2
 
     def is_queueable(self, command):
         return grammar.PLAIN not in command.uses and command.compare != grammar.PICK
@@ -420,17 +409,15 @@ class Side:
     def read_all(self):
         """Returns {(database, key): replies that tell all of it}."""
         keys = self.keys()
-        requests, values = [], {}
+        requests, found = [], {}
         for database, key in keys:
-            requests.append([b"SELECT", b"%d" % database])
-            requests += [[key if word is KEY else word for word in words] for words, _ in ABOUT_A_KEY]
+            requests += [[b"SELECT", b"%d" % database], *values.requests(key)]
         answers = self.call_many(requests)
-        size = len(ABOUT_A_KEY) + 1
+        size = len(values.ABOUT) + 1
         for i, key in enumerate(keys):
-            about = answers[size * i + 1 : size * (i + 1)]
-            values[key] = [None if replies.is_error(reply) else settle(reply)
-                           for reply, (_, settle) in zip(about, ABOUT_A_KEY)]
-        return values
+            found[key] = values.settle(answers[size * i + 1 : size * (i + 1)])
+            found[key][ENCODING] = excuse(found[key][ENCODING])
+        return found
 
     def walk(self, args, connection):
         """Makes a whole walk with a cursor. Returns the set of what it has come by."""
@@ -448,18 +435,6 @@ class Side:
             args = args[:at] + [cursor] + args[at + 1 :]
 
 
-def show_difference(ours, theirs):
-    """Shows what has been asked of a key and is not the same."""
-    if ours is None or theirs is None:
-        return f"  ours:   {ours}"[:SHOWN] + f"\n  theirs: {theirs}"[:SHOWN]
-    parts = []
-    for (words, _), our, their in zip(ABOUT_A_KEY, ours, theirs):
-        if our != their:
-            name = b" ".join(word for word in words if word is not KEY).decode()
-            parts.append(f"  ours:   {name} {our}"[:SHOWN] + f"\n  theirs: {name} {their}"[:SHOWN])
-    return "\n".join(parts)
-
-
 class Pair:
     """The two servers, which are to be the same."""
 
@@ -470,6 +445,11 @@ class Pair:
 
     def both(self, *args, connection=CONTROL):
         return [side.call(*args, connection=connection) for side in self.sides]
+
+    def commands(self):
+        """Returns the names of the commands that both servers have."""
+        return set.intersection(*[
+            {name for _, name in reply[1]} for reply in self.both(b"COMMAND", b"LIST")])
 
     def reset(self):
         for side in self.sides:
@@ -523,7 +503,7 @@ class Pair:
             our, their = ours.get(key), theirs.get(key)
             if not our or not their or our[:-1] != their[:-1]:
                 yield key, our, their
-            elif not same_time([b"PTTL"], our[-1], their[-1]):
+            elif not same_time([b"PEXPIRETIME"], our[-1], their[-1]):
                 yield key, our, their
 
     def make_equal(self):
@@ -537,7 +517,7 @@ class Pair:
 
     def check_keys(self):
         for key, ours, theirs in self.differing():
-            raise Difference(f"key {key}", show_difference(ours, theirs))
+            raise Difference(f"key {key}", values.show_difference(ours, theirs))
         if len(self.ours.keys()) > MANY_KEYS:
             self.both(b"FLUSHALL")
 
@@ -612,7 +592,7 @@ class Test:
     def __init__(self, pair, options):
         self.pair = pair
         self.options = options
-        self.commands = grammar.available(pair.ours.clients[CONTROL].call(b"COMMAND", b"LIST"))
+        self.commands = grammar.available(pair.commands())
         self.passed = 0
         self.failed = 0
         self.count = 0

@@ -6,7 +6,7 @@ request is now and then mangled. All of it is drawn from one random.Random.
 
 import collections
 
-from families import bits, generic, lists, places, sorted_sets, streams
+from families import bits, field_expiry, generic, lists, places, sorted_sets, streams
 
 # How the replies of two servers are compared. differential.py has the rules.
 EXACT = "exact"  # Byte for byte.
@@ -66,14 +66,6 @@ TABLE = """
 2 r   exact   STRLEN string
 1 r   exact   SUBSTR string index index
 
-3 r   exact   BITCOUNT string bit_range?
-6 w   exact   BITFIELD string bitfield_step*
-1 r   exact   BITFIELD_RO string bitfield_get*
-4 w   exact   BITOP bit_operation string string+
-3 r   exact   BITPOS string bit bit_range?
-2 r   exact   BITPOS string bit index*
-2 r   exact   GETBIT string bit_offset
-5 w   exact   SETBIT string bit_offset bit
 
 4 w   exact   HDEL hash field+
 2 r   exact   HEXISTS hash field
@@ -118,6 +110,7 @@ TABLE = """
 3 wt  exact   COPY key key copy_option*
 3 w   exact   DEL key+
 4 r   exact   EXISTS key+
+1 wp  exact   FLUSHALL flush_option?
 1 wp  exact   FLUSHDB flush_option?
 1 r   members KEYS pattern
 2 w   exact   MOVE key database
@@ -168,7 +161,7 @@ TABLE = """
 """
 
 
-FAMILIES = [bits, generic, lists, places, sorted_sets, streams]
+FAMILIES = [bits, field_expiry, generic, lists, places, sorted_sets, streams]
 
 # Words that begin with the number of the keys that follow.
 COUNTED = {"number", "list_count", "zset_count"}
@@ -242,8 +235,8 @@ NO_TIME = [b"", b"abc", b"1.5", b" 1", b"1e5", b"+5", b"\x00", b"922337203685477
 YEAR_2100_S = 4102444800
 
 
-class Arguments(bits.Bits, generic.Generic, lists.Lists, places.Places,
-                sorted_sets.SortedSets, streams.Streams):
+class Arguments(bits.Bits, field_expiry.FieldExpiry, generic.Generic, lists.Lists,
+                places.Places, sorted_sets.SortedSets, streams.Streams):
     """Draws arguments. A method gives a list of them, and its name is their word in
     the table."""
 
@@ -348,50 +341,6 @@ class Arguments(bits.Bits, generic.Generic, lists.Lists, places.Places,
         if self.chance(0.8):
             return [b"%d" % self.between(0, 100)]
         return [self.choose(ODD_INTEGERS + [b"536870912", b"3000"])]
-
-    def bit(self):
-        return [self.choose([b"0", b"1"])] if self.chance(0.95) else self.integer()
-
-    def bit_offset(self):
-        """Not among the far ones that are allowed: the string would be as long."""
-        if self.chance(0.9):
-            return [b"%d" % self.between(0, 200)]
-        return [self.choose([b"4294967296", b"-1", b"abc", b"", b"#1", b"1.5", b"9223372036854775807"])]
-
-    def bit_range(self):
-        return self.index() + self.index() + (self.one_of(b"BIT", b"BYTE", b"nope") if self.chance(0.5) else [])
-
-    def bit_operation(self):
-        return self.one_of(b"AND", b"OR", b"XOR", b"NOT", b"AND", b"OR", b"XOR", b"nope")
-
-    def bitfield_place(self):
-        if self.chance(0.9):
-            kind = b"%s%d" % (self.choose([b"i", b"u"]), self.choose([1, 2, 5, 7, 8, 9, 16, 31, 32, 33, 62, 63]))
-        else:
-            kind = self.choose([b"i64", b"i64", b"u64", b"i0", b"i65", b"x8", b"u", b"", b"u08"])
-        place = self.bit_offset()
-        if self.chance(0.3):
-            place = [b"#%d" % self.between(0, 8)]
-        return [kind] + place
-
-    def bitfield_get(self):
-        return [self.spell(b"GET")] + self.bitfield_place()
-
-    def bitfield_number(self):
-        """Below -2^62, Redis's check for an overflow overflows itself."""
-        if self.chance(0.8):
-            return [b"%d" % self.between(-100, 100)]
-        if self.chance(0.9):
-            return [b"%d" % self.between(-(1 << 62), (1 << 63) - 1)]
-        return [self.choose([b"9223372036854775808", b"-9223372036854775809", b"1.5", b"", b"abc"])]
-
-    def bitfield_step(self):
-        pick = self.random.random()
-        if pick < 0.3:
-            return self.bitfield_get()
-        if pick < 0.5:
-            return [self.spell(b"OVERFLOW")] + self.one_of(b"WRAP", b"SAT", b"FAIL", b"SAT", b"FAIL", b"nope")
-        return self.one_of(b"SET", b"INCRBY") + self.bitfield_place() + self.bitfield_number()
 
     def number(self):
         return [b"%d" % self.between(-1, 4)] if self.chance(0.8) else [self.choose(ODD_INTEGERS)]
@@ -530,7 +479,8 @@ class Arguments(bits.Bits, generic.Generic, lists.Lists, places.Places,
         return [self.spell(b"MATCH")] + self.pattern()
 
     def type_option(self):
-        return [self.spell(b"TYPE"), self.choose([b"string", b"HASH", b"set", b"zset", b"list", b"stream", b"nope"])]
+        kinds = [b"string", b"HASH", b"set", b"zset", b"list", b"stream", b"nope"]
+        return [self.spell(b"TYPE"), self.choose(kinds)]
 
     def cursor(self):
         return [self.choose([

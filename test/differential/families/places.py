@@ -30,7 +30,8 @@ class Places:
         if self.chance(0.04):
             return [self.choose([b"181", b"abc", b"nan", b"inf", b""]), b"86"]
         if self.chance(0.1):
-            return [b"%.6f" % self.random.uniform(-180, 180), b"%.6f" % self.random.uniform(-85, 85)]
+            longitude, latitude = self.random.uniform(-180, 180), self.random.uniform(-85, 85)
+            return [b"%.6f" % longitude, b"%.6f" % latitude]
         return [b"%.9f" % self.random.gauss(13, 1), b"%.9f" % self.random.gauss(38, 1)]
 
     def place(self):
