@@ -15,12 +15,26 @@
 /* Descriptors for what is not a client: listeners, the log, libuv's own. */
 enum { FILES_RESERVED = 32 };
 
+/* clang-format off */
 static const struct command *const families[] = {
-    bitfield_commands, bitmap_commands, command_commands,     connection_commands,
-    dump_commands,     expire_commands, hash_commands,        key_commands,
-    latency_commands,  script_commands, server_commands,      set_commands,
-    slowlog_commands,  string_commands, transaction_commands, NULL,
+    bitfield_commands,
+    bitmap_commands,
+    command_commands,
+    connection_commands,
+    dump_commands,
+    expire_commands,
+    hash_commands,
+    key_commands,
+    latency_commands,
+    script_commands,
+    server_commands,
+    set_commands,
+    slowlog_commands,
+    string_commands,
+    transaction_commands,
+    NULL,
 };
+/* clang-format on */
 
 void server_draw_id(char id[ID_HEX + 1])
 {
