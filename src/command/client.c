@@ -298,6 +298,71 @@ static void client_no_touch(struct call *c)
     }
 }
 
+static struct session *find_session(const struct engine *e, int64_t id)
+{
+    struct session *s = e->sessions;
+
+    while (s != NULL && s->id != (uint64_t)id) {
+        s = s->next;
+    }
+    return s;
+}
+
+static void fail_usage(struct call *c)
+{
+    call_fail(c, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
+              quoted_len(c->argv[1]), c->argv[1].at);
+}
+
+static void client_pause(struct call *c)
+{
+    enum pause_kind kind = call_is(c, 3, "write") ? PAUSE_WRITES : PAUSE_ALL;
+    int64_t timeout_ms;
+
+    if (c->argc > 4) {
+        fail_usage(c);
+    } else if (c->argc == 4 && !call_is(c, 3, "write") && !call_is(c, 3, "all")) {
+        call_fail(c, "ERR CLIENT PAUSE mode must be WRITE or ALL");
+    } else if (!number_parse_int(c->argv[2], &timeout_ms)) {
+        call_fail(c, "ERR timeout is not an integer or out of range");
+    } else if (timeout_ms < 0) {
+        call_fail(c, "ERR timeout is negative");
+    } else if (timeout_ms > INT64_MAX - c->now_ms) {
+        call_fail(c, "ERR timeout is out of range");
+    } else {
+        pause_begin(c->engine, kind, c->now_ms + timeout_ms);
+        reply_ok(c);
+    }
+}
+
+static void client_unpause(struct call *c)
+{
+    pause_end(c->engine);
+    reply_ok(c);
+}
+
+static void client_unblock(struct call *c)
+{
+    bool fails = call_is(c, 3, "error");
+    struct session *s;
+    int64_t id;
+
+    if (c->argc > 4) {
+        fail_usage(c);
+        return;
+    }
+    if (c->argc == 4 && !fails && !call_is(c, 3, "timeout")) {
+        call_fail(c, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+        return;
+    }
+    if (!call_int(c, 2, &id)) {
+        return;
+    }
+    s = find_session(c->engine, id);
+    reply_int(c, s != NULL &&
+                     block_end(s, fails ? "UNBLOCKED client unblocked via CLIENT UNBLOCK" : NULL));
+}
+
 /* Only ON is answered, and that even if nothing was until now. */
 static void client_reply(struct call *c)
 {
@@ -371,9 +436,12 @@ const struct command client_subcommands[] = {
     {.name = "list", .arity = -2, .flags = ADMINS, .run = client_list, .group = "connection", .since = "2.4.0", .complexity = "O(N) with N connections", .summary = "Describes connections, one a line", .syntax = "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB> | ID client-id [client-id ...]]"},
     {.name = "no-evict", .arity = 3, .flags = ADMINS, .run = client_no_evict, .group = "connection", .since = "7.0.0", .complexity = "O(1)", .summary = "Sets whether this connection is spared when memory is short", .syntax = "<ON | OFF>"},
     {.name = "no-touch", .arity = 3, .flags = ANYONE, .run = client_no_touch, .group = "connection", .since = "7.2.0", .complexity = "O(1)", .summary = "Sets whether reads of this connection leave the idle times of keys alone", .syntax = "<ON | OFF>"},
+    {.name = "pause", .arity = -3, .flags = ADMINS, .run = client_pause, .group = "connection", .since = "2.9.50", .complexity = "O(1)", .summary = "Puts off requests, or only those that may write, for a time", .syntax = "timeout [WRITE | ALL]"},
     {.name = "reply", .arity = 3, .flags = ANYONE, .run = client_reply, .group = "connection", .since = "3.2.0", .complexity = "O(1)", .summary = "Turns replies on or off, or skips that to the next request", .syntax = "<ON | OFF | SKIP>"},
     {.name = "setinfo", .arity = 4, .flags = ANYONE, .run = client_setinfo, .group = "connection", .since = "7.2.0", .complexity = "O(1)", .summary = "Notes which client library speaks", .syntax = "<LIB-NAME libname | LIB-VER libver>"},
     {.name = "setname", .arity = 3, .flags = ANYONE, .run = client_setname, .group = "connection", .since = "2.6.9", .complexity = "O(1)", .summary = "Names this connection", .syntax = "connection-name"},
+    {.name = "unblock", .arity = -3, .flags = ADMINS, .run = client_unblock, .group = "connection", .since = "5.0.0", .complexity = "O(N) with N connections", .summary = "Ends the waiting of another connection", .syntax = "client-id [TIMEOUT | ERROR]"},
+    {.name = "unpause", .arity = 2, .flags = ADMINS, .run = client_unpause, .group = "connection", .since = "6.2.0", .complexity = "O(N) with N requests put off", .summary = "Ends a pause", .syntax = ""},
     {.name = "trackinginfo", .arity = 2, .flags = ANYONE, .run = client_trackinginfo, .group = "connection", .since = "6.2.0", .complexity = "O(1)", .summary = "Returns what this connection tracks", .syntax = ""},
     {0},
 };

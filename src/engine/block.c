@@ -43,7 +43,10 @@ struct wait {
     struct waiter keys[]; /* Those not used have no key. */
 };
 
-enum { DB_BYTES = sizeof(uint16_t) };
+enum {
+    DB_BYTES = sizeof(uint16_t),
+    LONG_AGO_MS = 1, /* Log time: has passed when the server starts. */
+};
 
 static struct bytes waited_name(const void *item)
 {
@@ -366,31 +369,44 @@ static void time_is_up(struct wait *wait)
 
 bool block_end(struct session *s, const char *error)
 {
-    if (!block_is_blocked(s)) {
+    if (!block_is_blocked(s) || s->wait->deadline_ms == LONG_AGO_MS) {
         return false;
     }
     if (error == NULL) {
-        time_is_up(s->wait);
+        leave_deadlines(&s->engine->waiting, s->wait);
+        s->wait->deadline_ms = LONG_AGO_MS;
+        join_deadlines(&s->engine->waiting, s->wait);
         return true;
     }
     block_drop(s);
     resp_sink_begin(&s->sink);
     session_sink(s)->ops->error(session_sink(s), bytes_of(error));
-    s->engine->stats.error_replies++;
+    measure_unblocked(s, bytes_of(error));
     session_wrote(s);
     return true;
 }
 
-int64_t block_deadline_ms(const struct engine *e)
+static int64_t first_deadline_ms(const struct engine *e)
 {
     const struct tree *deadlines = e->waiting.deadlines;
 
     return deadlines == NULL ? INT64_MAX : (int64_t)tree_order(tree_first(deadlines));
 }
 
+int64_t block_deadline_ms(const struct engine *e)
+{
+    int64_t first_ms = first_deadline_ms(e);
+    int64_t pause_ms = pause_deadline_ms(e);
+
+    return first_ms < pause_ms ? first_ms : pause_ms;
+}
+
 void block_time_out(struct engine *e)
 {
-    while (block_deadline_ms(e) <= logtime_ms(&e->time)) {
+    if (pause_deadline_ms(e) <= logtime_ms(&e->time)) {
+        block_resume(e);
+    }
+    while (first_deadline_ms(e) <= logtime_ms(&e->time)) {
         time_is_up(tree_item(tree_first(e->waiting.deadlines)));
     }
 }

@@ -55,8 +55,9 @@ void block_postpone(struct session *s, size_t argc, const struct bytes *argv);
  * their order. */
 void block_resume(struct engine *e);
 
-/* Ends the waiting of a session for keys: as if its time were up, or with an error if
- * there is one. Returns false if it does not wait for keys. */
+/* Ends the waiting of a session for keys: with an error if there is one, or else as if
+ * its time were up, which it is as soon as the request at work is done. Returns false
+ * if it does not wait for keys. */
 bool block_end(struct session *s, const char *error);
 
 /* Forgets that a session waits. */
@@ -69,10 +70,11 @@ void block_see(struct engine *e, const struct change *inverse);
  * while a script runs. */
 void block_serve(struct engine *e);
 
-/* When the next wait ends by itself, in log time; INT64_MAX if none does. */
+/* When the next wait ends by itself, or by the end of a pause, in log time; INT64_MAX
+ * if none does. */
 int64_t block_deadline_ms(const struct engine *e);
 
-/* Ends the waits whose time is up. */
+/* Ends the waits whose time is up, and runs what was postponed if the pause is over. */
 void block_time_out(struct engine *e);
 
 /* Whether the session waits for keys or a time, rather than being postponed. */

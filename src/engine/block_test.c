@@ -162,6 +162,9 @@ TEST(a_wait_can_be_ended_from_outside)
     CHECK(block_end(b.client[1], "UNBLOCKED by a test"));
     CHECK(was_sent(b.client[1], "-UNBLOCKED by a test\r\n"));
     CHECK(block_end(b.client[2], NULL));
+    CHECK(was_sent(b.client[2], ""));
+    CHECK(!block_end(b.client[2], NULL));
+    block_time_out(b.engine);
     CHECK(was_sent(b.client[2], "$-1\r\n"));
     CHECK(!block_end(b.client[2], NULL));
     bench_close(&b);
@@ -222,11 +225,51 @@ TEST(what_was_postponed_runs_in_order_and_may_then_wait_for_a_key)
     bench_close(&b);
 }
 
+TEST(a_pause_puts_requests_off_until_it_ends)
+{
+    struct bench b;
+
+    bench_open(&b);
+    pause_begin(b.engine, PAUSE_WRITES, logtime_ms(&b.engine->time) + 500);
+    request(b.client[1], "put k 1");
+    CHECK(was_sent(b.client[1], ""));
+    CHECK(block_deadline_ms(b.engine) == logtime_ms(&b.engine->time) + 500);
+    block_time_out(b.engine);
+    CHECK(was_sent(b.client[1], ""));
+    b.engine->time.now_us += 500 * 1000;
+    block_time_out(b.engine);
+    CHECK(was_sent(b.client[1], "+OK\r\n"));
+    CHECK(block_deadline_ms(b.engine) == INT64_MAX);
+    bench_close(&b);
+}
+
+TEST(a_pause_becomes_longer_and_stricter_only)
+{
+    struct bench b;
+    int64_t now_ms;
+
+    bench_open(&b);
+    now_ms = logtime_ms(&b.engine->time);
+    pause_begin(b.engine, PAUSE_ALL, now_ms + 500);
+    pause_begin(b.engine, PAUSE_WRITES, now_ms + 100);
+    CHECK(b.engine->pause.kind == PAUSE_ALL);
+    CHECK(b.engine->pause.until_ms == now_ms + 500);
+    request(b.client[1], "put k 1");
+    pause_end(b.engine);
+    CHECK(was_sent(b.client[1], ""));
+    block_time_out(b.engine);
+    CHECK(was_sent(b.client[1], "+OK\r\n"));
+    pause_begin(b.engine, PAUSE_WRITES, now_ms + 100);
+    CHECK(b.engine->pause.kind == PAUSE_WRITES);
+    bench_close(&b);
+}
+
 int main(void)
 {
     return RUN(what_is_there_is_taken_at_once, those_who_wait_are_served_in_the_order_they_came,
                a_key_named_twice_is_waited_for_once, a_wait_ends_with_its_time,
                a_wait_can_be_ended_from_outside, what_is_rolled_back_wakes_nobody,
                a_client_that_goes_leaves_its_place,
-               what_was_postponed_runs_in_order_and_may_then_wait_for_a_key);
+               what_was_postponed_runs_in_order_and_may_then_wait_for_a_key,
+               a_pause_puts_requests_off_until_it_ends, a_pause_becomes_longer_and_stricter_only);
 }

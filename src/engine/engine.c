@@ -303,7 +303,12 @@ static void handle_request(struct session *s, size_t argc, const struct bytes *a
         refuse_arity(s, container, cmd);
     } else {
         note_request(s, container, cmd);
-        if (may_run(s, cmd)) {
+        if (!may_run(s, cmd)) {
+            return;
+        }
+        if (s->engine->pause.kind != PAUSE_NONE && pause_holds(s, cmd, argc, argv)) {
+            block_postpone(s, argc, argv);
+        } else {
             run_request(s, cmd, argc, argv);
         }
     }
@@ -422,7 +427,7 @@ void engine_expire_now(struct engine *e, unsigned db, struct bytes key)
 {
     const struct value *v = keyspace_find_any(e->data->db[db], key);
 
-    if (v == NULL || e->running.is_script || e->journal.newest != NULL ||
+    if (v == NULL || e->running.is_script || e->journal.newest != NULL || pause_stops_writes(e) ||
         keyspace_find(e->data->db[db], key, logtime_ms(&e->time)) != NULL) {
         return;
     }
@@ -451,7 +456,7 @@ static bool expire_until(struct engine *e, int64_t end_us)
 bool engine_expire(struct engine *e, int64_t budget_us)
 {
     int64_t start_us = clock_monotonic_us();
-    bool more = expire_until(e, start_us + budget_us);
+    bool more = !pause_stops_writes(e) && expire_until(e, start_us + budget_us);
     int64_t spent_us = clock_monotonic_us() - start_us;
 
     e->stats.expire_us += (uint64_t)spent_us;

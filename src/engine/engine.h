@@ -9,6 +9,7 @@
 #include "engine/latency.h"
 #include "engine/logtime.h"
 #include "engine/measure.h"
+#include "engine/pause.h"
 #include "engine/session.h"
 #include "engine/slowlog.h"
 #include "engine/watch.h"
@@ -78,6 +79,7 @@ struct engine {
     struct logtime time;
     struct watchers watchers;
     struct waiting waiting;
+    struct pause pause;
     struct engine_log log;
 
     struct measures measures;
@@ -93,6 +95,11 @@ struct engine {
     struct running running;
     struct runtime *script;            /* The script layer's. */
     void (*reclaim)(struct engine *e); /* Its way to give memory back; NULL: none. */
+
+    /* Its way to tell that a request runs a script which has said that it only reads;
+     * NULL: none. */
+    bool (*only_reads)(const struct engine *e, const struct command *cmd, size_t argc,
+                       const struct bytes *argv);
 
     struct door door;
     bool stop;    /* SHUTDOWN: the loop ends after this turn. */

@@ -180,3 +180,12 @@ void measure_error(struct engine *e, struct bytes text)
         fresh->count = 1;
     }
 }
+
+void measure_unblocked(const struct session *s, struct bytes error)
+{
+    struct command_stats *stats = &s->engine->measures.commands[s->last_command->number];
+
+    measure_error(s->engine, error);
+    stats->calls++;
+    stats->failed++;
+}

@@ -12,6 +12,7 @@
 
 struct call;
 struct engine;
+struct session;
 
 /* Of one row of the command table. */
 struct command_stats {
@@ -68,6 +69,9 @@ void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes
  * next begins, until measure_rest(). */
 void measure_row(struct engine *e);
 void measure_rest(struct engine *e);
+
+/* Counts the request that a session waits with as one that failed. */
+void measure_unblocked(const struct session *s, struct bytes error);
 
 /* Counts an error by its first word. */
 void measure_error(struct engine *e, struct bytes text);

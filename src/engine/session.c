@@ -118,7 +118,8 @@ static void add_flags(const struct session *s, struct buf *out)
     if (s->in_multi) {
         buf_add_byte(out, 'x');
     }
-    if (block_is_blocked(s)) {
+
+    if (s->wait != NULL) {
         buf_add_byte(out, 'b');
     }
     if (s->watch_failed) {

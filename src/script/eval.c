@@ -371,6 +371,36 @@ static void reclaim(struct engine *e)
     runtime_drop_lua(e->script);
 }
 
+static bool is_read_only(const struct script *s)
+{
+    return s != NULL && s->read_only;
+}
+
+/* Tells whether the script that a request runs has said "flags=no-writes". */
+static bool only_reads(const struct engine *e, const struct command *cmd, size_t argc,
+                       const struct bytes *argv)
+{
+    struct cache *cache = e->script->cache;
+    char message[256];
+    struct script *fresh;
+    bool found;
+
+    (void)argc;
+    if (cmd->run == evalsha) {
+        return is_read_only(cache_find(cache, argv[1]));
+    }
+    if (cmd->run != eval) {
+        return false;
+    }
+    if (cache_find_text(cache, argv[1]) != NULL) {
+        return is_read_only(cache_find_text(cache, argv[1]));
+    }
+    fresh = cache_new_script(argv[1], message, sizeof message);
+    found = is_read_only(fresh);
+    cache_free_script(fresh);
+    return found;
+}
+
 void script_start(struct engine *e, const struct script_settings *settings)
 {
     assert(e->script == NULL);
@@ -378,6 +408,7 @@ void script_start(struct engine *e, const struct script_settings *settings)
     e->script->cache = cache_new();
     lua_sink_init(&e->script->sink, e->script);
     e->reclaim = reclaim;
+    e->only_reads = only_reads;
 }
 
 void script_stop(struct engine *e)
@@ -387,6 +418,7 @@ void script_stop(struct engine *e)
         runtime_free(e->script);
         e->script = NULL;
         e->reclaim = NULL;
+        e->only_reads = NULL;
     }
 }
 

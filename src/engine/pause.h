@@ -1,0 +1,38 @@
+/* CLIENT PAUSE: for a time, requests are put off. */
+#ifndef ENGINE_PAUSE_H
+#define ENGINE_PAUSE_H
+
+#include "base/bytes.h"
+
+struct command;
+struct engine;
+struct session;
+
+enum pause_kind {
+    PAUSE_NONE,
+    PAUSE_WRITES, /* Requests that may change or publish something. */
+    PAUSE_ALL,
+};
+
+struct pause {
+    enum pause_kind kind;
+    int64_t until_ms; /* Log time. */
+};
+
+/* Begins a pause, or makes the one that there is as long and as strict. */
+void pause_begin(struct engine *e, enum pause_kind kind, int64_t until_ms);
+
+/* Ends it. The requests that were put off run soon after. */
+void pause_end(struct engine *e);
+
+/* Whether nothing may change now by itself, as keys do that expire. */
+bool pause_stops_writes(const struct engine *e);
+
+/* Whether a request has to wait for the end of the pause. */
+bool pause_holds(const struct session *s, const struct command *cmd, size_t argc,
+                 const struct bytes *argv);
+
+/* When the requests that were put off are to be run; INT64_MAX if there are none. */
+int64_t pause_deadline_ms(const struct engine *e);
+
+#endif
