@@ -51,6 +51,8 @@ const struct option options[] = {
     {"list-max-listpack-size",    "list-max-ziplist-size",    .type = OPTION_INTEGER, FIELD(limits.list_max_chunk),          .min = INT32_MIN, .max = INT32_MAX, .initial = "-2", .summary = "Elements that a list keeps in one piece, or -1 to -5 for 4 to 64 KiB of them"},
     {"zset-max-listpack-entries", "zset-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.zset_max_packed_entries), .max = INT64_MAX, .initial = "128", .summary = "Members up to which a sorted set is kept in one piece"},
     {"zset-max-listpack-value",   "zset-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.zset_max_packed_value),   .initial = "64", .summary = "Bytes of a member up to which it is"},
+    {"stream-node-max-bytes",     .type = OPTION_MEMORY,  FIELD(limits.stream_max_bytes),           .initial = "4096", .summary = "Bytes up to which entries of a stream are kept in one piece; 0 for no limit"},
+    {"stream-node-max-entries",   .type = OPTION_INTEGER, FIELD(limits.stream_max_entries),         .max = INT64_MAX, .initial = "100", .summary = "Entries up to which they are; 0 for no limit"},
 
     {"busy-reply-threshold", "lua-time-limit",  .type = OPTION_INTEGER, FIELD(script.busy_threshold_ms), .max = INT64_MAX, .initial = "1000", .summary = "Milliseconds of a script after which others are told BUSY; 0 for never"},
     {"script-time-limit",    .type = OPTION_INTEGER, FIELD(script.time_limit_ms),                   .max = INT64_MAX, .initial = "5000", .summary = "Milliseconds after which a script is ended and undone; 0 for no limit"},
@@ -121,8 +123,6 @@ const struct option options[] = {
     {"maxmemory-clients",            .type = OPTION_MEMORY,  .initial = "0"},
     {"maxmemory-eviction-tenacity",  .type = OPTION_INTEGER, .max = 100, .initial = "10"},
     {"maxmemory-samples",            .type = OPTION_INTEGER, .min = 1, .initial = "5"},
-    {"stream-node-max-bytes",        .type = OPTION_MEMORY,  .initial = "4096"},
-    {"stream-node-max-entries",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "100"},
     {"tracking-table-max-keys",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "1000000"},
 
     /* Observation. */

@@ -24,6 +24,7 @@ enum encoding {
     TABLE,
     SEQUENCE, /* A list. */
     RANKING,  /* A table and a tree: a big sorted set. */
+    STREAM,
     ENCODING_END,
 };
 
@@ -74,7 +75,8 @@ struct value_class {
     bool (*decode)(struct bytes *in, struct value *v, const struct value_limits *limits);
 };
 
-extern const struct value_class string_class, set_class, hash_class, list_class, zset_class;
+extern const struct value_class string_class, set_class, hash_class, list_class, zset_class,
+    stream_class;
 
 /* The parts of a value. */
 
@@ -115,6 +117,9 @@ size_t shell_size(size_t key_len, bool expiry, enum encoding encoding, size_t st
  * to fill in. */
 struct value *shell_new(enum value_type type, enum encoding encoding, struct bytes key,
                         int64_t expires_ms, size_t string_len);
+
+/* Frees a body of one type. */
+void stream_free(void *at);
 
 /* Frees a body. Does nothing to one that is EMBEDDED. */
 void body_free(enum encoding encoding, void *at);

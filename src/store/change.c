@@ -1,6 +1,7 @@
 #include "store/change.h"
 
 #include "data/sequence.h"
+#include "store/change_stream.h"
 #include "store/edit.h"
 #include "store/list.h"
 #include "store/zset.h"
@@ -310,6 +311,16 @@ static void (*const make[])(struct dataset *, const struct change *, struct chan
     [CHANGE_LIST_REPLACE] = list_replace,
     [CHANGE_SCORE_SET] = score_set,
     [CHANGE_SCORE_REMOVE] = score_remove,
+    [CHANGE_ENTRY_ADD] = make_entry_add,
+    [CHANGE_ENTRY_REMOVE] = make_entry_remove,
+    [CHANGE_STREAM_META] = make_stream_meta,
+    [CHANGE_GROUP_SET] = make_group_set,
+    [CHANGE_GROUP_REMOVE] = make_group_remove,
+    [CHANGE_CONSUMER_SET] = make_consumer_set,
+    [CHANGE_CONSUMER_REMOVE] = make_consumer_remove,
+    [CHANGE_PENDING_SET] = make_pending_set,
+    [CHANGE_PENDING_REMOVE] = make_pending_remove,
+    [CHANGE_STREAM_BACK] = make_stream_back,
 };
 
 _Static_assert(sizeof make / sizeof *make == CHANGE_KIND_END, "every kind has its function");
@@ -336,6 +347,9 @@ void change_drop(struct change *c)
         break;
     case CHANGE_LIST_INSERT:
         sequence_free(c->moved);
+        break;
+    case CHANGE_STREAM_BACK:
+        drop_stream_back(c);
         break;
     default:
         break;

@@ -13,32 +13,44 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "store/dataset.h"
+#include "store/stream.h"
 
 /* The numbers are those of the log: a new kind gets a new number, and numbers are
  * never used again. */
 enum change_kind {
-    /*                       what it does                              undone by            */
-    CHANGE_BIND = 0,          /* bind a key to a whole value            BIND or UNBIND       */
-    CHANGE_UNBIND = 1,        /* unbind a key                           BIND                 */
-    CHANGE_RETIME = 2,        /* set when a key expires                 RETIME               */
-    CHANGE_SPLICE = 3,        /* replace bytes of a string              SPLICE               */
-    CHANGE_FIELD_SET = 4,     /* set a field of a hash                  FIELD_SET or _REMOVE */
-    CHANGE_FIELD_REMOVE = 5,  /* remove a field of a hash               FIELD_SET            */
-    CHANGE_SET_ADD = 6,       /* add a member to a set                  SET_REMOVE           */
-    CHANGE_SET_REMOVE = 7,    /* remove a member from a set             SET_ADD              */
-    CHANGE_SWAP = 8,          /* swap two databases                     SWAP                 */
-    CHANGE_FLUSH = 9,         /* put another, empty database in place   FLUSH                */
-    CHANGE_BODY = 10,         /* put back what a collection outgrew     never needs to be    */
-    CHANGE_LIST_INSERT = 11,  /* insert elements into a list            LIST_REMOVE          */
-    CHANGE_LIST_REMOVE = 12,  /* remove elements from a list            LIST_INSERT          */
-    CHANGE_LIST_REPLACE = 13, /* give an element of a list other content LIST_REPLACE       */
-    CHANGE_SCORE_SET = 14,    /* add a member or move it                SCORE_SET or _REMOVE */
-    CHANGE_SCORE_REMOVE = 15, /* remove a member of a sorted set       SCORE_SET            */
+    /*                              what it does                       undone by             */
+    CHANGE_BIND = 0,             /* bind a key to a whole value        BIND or UNBIND        */
+    CHANGE_UNBIND = 1,           /* unbind a key                       BIND                  */
+    CHANGE_RETIME = 2,           /* set when a key expires             RETIME                */
+    CHANGE_SPLICE = 3,           /* replace bytes of a string          SPLICE                */
+    CHANGE_FIELD_SET = 4,        /* set a field of a hash              FIELD_SET or _REMOVE  */
+    CHANGE_FIELD_REMOVE = 5,     /* remove a field of a hash           FIELD_SET             */
+    CHANGE_SET_ADD = 6,          /* add a member to a set              SET_REMOVE            */
+    CHANGE_SET_REMOVE = 7,       /* remove a member from a set         SET_ADD               */
+    CHANGE_SWAP = 8,             /* swap two databases                 SWAP                  */
+    CHANGE_FLUSH = 9,            /* put an empty database in place     FLUSH                 */
+    CHANGE_BODY = 10,            /* put back what a collection outgrew never needs to be     */
+    CHANGE_LIST_INSERT = 11,     /* insert elements into a list        LIST_REMOVE           */
+    CHANGE_LIST_REMOVE = 12,     /* remove elements from a list        LIST_INSERT           */
+    CHANGE_LIST_REPLACE = 13,    /* give an element other content      LIST_REPLACE          */
+    CHANGE_SCORE_SET = 14,       /* add a member or move it            SCORE_SET or _REMOVE  */
+    CHANGE_SCORE_REMOVE = 15,    /* remove a member from a sorted set  SCORE_SET             */
+    CHANGE_ENTRY_ADD = 16,       /* add an entry to a stream           STREAM_BACK           */
+    CHANGE_ENTRY_REMOVE = 17,    /* remove entries from a stream       STREAM_BACK           */
+    CHANGE_STREAM_META = 18,     /* set what a stream remembers        STREAM_META           */
+    CHANGE_GROUP_SET = 19,       /* make a group or move it            GROUP_SET or _REMOVE  */
+    CHANGE_GROUP_REMOVE = 20,    /* remove a group with all it has     STREAM_BACK           */
+    CHANGE_CONSUMER_SET = 21,    /* make a consumer or see it          CONSUMER_SET, _REMOVE */
+    CHANGE_CONSUMER_REMOVE = 22, /* remove one with all it has         STREAM_BACK           */
+    CHANGE_PENDING_SET = 23,     /* make an entry pending, or move it  PENDING_SET, _REMOVE  */
+    CHANGE_PENDING_REMOVE = 24,  /* end that                           PENDING_SET           */
+    CHANGE_STREAM_BACK = 27,     /* put back what a stream has lost    never needs to be     */
     CHANGE_KIND_END,
 };
 
 struct body;
 struct sequence;
+struct stream_back;
 
 struct change {
     uint8_t kind;
@@ -72,6 +84,13 @@ struct change {
             struct bytes scored;
             double score;
         };
+        struct { /* ENTRY_ADD: the id, and the fields in coded form. */
+            struct stream_id id;
+            struct bytes fields;
+        };
+        struct stream_range range; /* ENTRY_REMOVE: there is an entry in it. */
+        struct bytes operands;     /* STREAM_META, GROUP_*, CONSUMER_*, PENDING_*: as in the log. */
+        struct stream_back *back;  /* STREAM_BACK: what is in it belongs to the change. */
         uint16_t other;            /* SWAP: the other database. */
         struct keyspace *keyspace; /* FLUSH: belongs to the change; NULL is an empty one. */
         struct body *body;         /* BODY: belongs to the change. */
@@ -230,6 +249,44 @@ static inline struct change change_score_remove(unsigned db, struct bytes key, s
     c.scored.len = member.len;
     return c;
 }
+
+static inline struct change change_entry_add(unsigned db, struct bytes key, struct stream_id id,
+                                             struct bytes fields)
+{
+    struct change c = change_on(CHANGE_ENTRY_ADD, db, key);
+
+    c.id = id;
+    c.fields.at = fields.at;
+    c.fields.len = fields.len;
+    return c;
+}
+
+static inline struct change change_entry_remove(unsigned db, struct bytes key,
+                                                struct stream_range range)
+{
+    struct change c = change_on(CHANGE_ENTRY_REMOVE, db, key);
+
+    c.range = range;
+    return c;
+}
+
+/* What does not fit into a change is written to `scratch`, in the form of the log, and
+ * viewed there. */
+
+struct change change_stream_meta(unsigned db, struct bytes key, const struct stream_meta *meta,
+                                 struct buf *scratch);
+struct change change_group_set(unsigned db, struct bytes key, struct bytes name,
+                               struct stream_id last, int64_t read, struct buf *scratch);
+struct change change_group_remove(unsigned db, struct bytes key, struct bytes name,
+                                  struct buf *scratch);
+struct change change_consumer_set(unsigned db, struct bytes key, struct bytes group,
+                                  struct bytes name, int64_t seen_ms, struct buf *scratch);
+struct change change_consumer_remove(unsigned db, struct bytes key, struct bytes group,
+                                     struct bytes name, struct buf *scratch);
+struct change change_pending_set(unsigned db, struct bytes key, const struct delivery *delivery,
+                                 struct buf *scratch);
+struct change change_pending_remove(unsigned db, struct bytes key, struct bytes group,
+                                    struct stream_id id, struct buf *scratch);
 
 static inline struct change change_swap(unsigned a, unsigned b)
 {

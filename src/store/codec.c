@@ -1,7 +1,7 @@
 /* Changes as bytes: the form that the log keeps. */
 #include "data/packed.h"
 #include "data/sequence.h"
-#include "store/change.h"
+#include "store/change_stream.h"
 #include "store/coding.h"
 #include "store/list.h"
 
@@ -26,7 +26,7 @@ static void put_inserted(struct buf *out, const struct change *c)
 
 void change_encode(const struct change *c, struct buf *out)
 {
-    assert(c->kind != CHANGE_BODY);
+    assert(c->kind != CHANGE_BODY && c->kind != CHANGE_STREAM_BACK);
     buf_add_byte(out, (char)c->kind);
     put_number(out, c->db);
     switch (c->kind) {
@@ -78,6 +78,23 @@ void change_encode(const struct change *c, struct buf *out)
         break;
     case CHANGE_SCORE_REMOVE:
         put_bytes(out, c->scored);
+        break;
+    case CHANGE_ENTRY_ADD:
+        put_id(out, c->id);
+        put_bytes(out, c->fields);
+        break;
+    case CHANGE_ENTRY_REMOVE:
+        put_id(out, c->range.from);
+        put_id(out, c->range.to);
+        break;
+    case CHANGE_STREAM_META:
+    case CHANGE_GROUP_SET:
+    case CHANGE_GROUP_REMOVE:
+    case CHANGE_CONSUMER_SET:
+    case CHANGE_CONSUMER_REMOVE:
+    case CHANGE_PENDING_SET:
+    case CHANGE_PENDING_REMOVE:
+        put_bytes(out, c->operands);
         break;
     default:
         break;
@@ -174,6 +191,19 @@ static bool take_operands(struct bytes *in, const struct dataset *data, struct c
         return take_bytes(in, &c->scored) && take_real(in, &c->score) && !isnan(c->score);
     case CHANGE_SCORE_REMOVE:
         return take_bytes(in, &c->scored);
+    case CHANGE_ENTRY_ADD:
+        return take_id(in, &c->id) && take_bytes(in, &c->fields) &&
+               stream_fields_are_whole(c->fields);
+    case CHANGE_ENTRY_REMOVE:
+        return take_id(in, &c->range.from) && take_id(in, &c->range.to);
+    case CHANGE_STREAM_META:
+    case CHANGE_GROUP_SET:
+    case CHANGE_GROUP_REMOVE:
+    case CHANGE_CONSUMER_SET:
+    case CHANGE_CONSUMER_REMOVE:
+    case CHANGE_PENDING_SET:
+    case CHANGE_PENDING_REMOVE:
+        return take_bytes(in, &c->operands) && stream_operands_are_whole(c);
     default:
         return false;
     }

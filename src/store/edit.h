@@ -57,6 +57,33 @@ void edit_list_remove(struct value *v, int64_t index, size_t count, struct seque
 void edit_list_replace(struct value *v, int64_t index, struct bytes element,
                        const struct value_limits *limits);
 
+/* Edit a stream; an id that is added is behind all others. edit_entry_pop() takes the
+ * last one away again. edit_entries_remove() returns what it takes to undo it, in the
+ * arena, to be returned or freed; NULL without an arena. What is taken is moved with
+ * all it has. */
+struct removed;
+void edit_entry_add(struct value *v, struct stream_id id, struct bytes fields,
+                    const struct value_limits *limits);
+void edit_entry_pop(struct value *v, const struct stream_meta *before);
+struct removed *edit_entries_remove(struct value *v, const struct stream_range *range,
+                                    struct arena *arena);
+void edit_entries_return(struct value *v, struct removed *removed);
+void edit_entries_free(struct removed *removed);
+void edit_stream_meta(struct value *v, const struct stream_meta *meta);
+
+void edit_group_set(struct value *v, struct bytes name, struct stream_id last, int64_t read);
+struct stream_group *edit_group_take(struct value *v, struct bytes name);
+void edit_group_return(struct value *v, struct stream_group *g);
+void edit_group_free(struct stream_group *g);
+
+void edit_consumer_set(struct value *v, struct bytes group, struct bytes name, int64_t seen_ms);
+struct stream_consumer *edit_consumer_take(struct value *v, struct bytes group, struct bytes name);
+void edit_consumer_return(struct value *v, struct bytes group, struct stream_consumer *c);
+void edit_consumer_free(struct stream_consumer *c);
+
+void edit_pending_set(struct value *v, const struct delivery *delivery);
+void edit_pending_remove(struct value *v, struct bytes group, struct stream_id id);
+
 /* Puts a body back, whose place it takes is freed. Takes `body`. */
 void edit_restore_body(struct value *v, struct body *body);
 void edit_body_free(struct body *body);

@@ -24,6 +24,7 @@ static const struct value_limits low_limits = {
     .list_max_chunk = 3,
     .zset_max_packed_entries = 4,
     .zset_max_packed_value = 8,
+    .stream_max_entries = 4,
 };
 
 static const char *const keys[KEYS] = {"", "a", "b", "key", "a key that is longer than the others"};
@@ -101,7 +102,7 @@ static struct value *some_value(struct bench *b)
     struct value *v;
     size_t count = 1 + random_below(&b->random, 6);
 
-    switch (random_below(&b->random, 5)) {
+    switch (random_below(&b->random, 6)) {
     case 0:
         return value_new_string(some_key(b), some_content(b), some_expiry(b));
     case 1:
@@ -120,6 +121,12 @@ static struct value *some_value(struct bench *b)
         v = value_new(VALUE_ZSET, some_key(b), some_expiry(b));
         for (size_t i = 0; i < count; i++) {
             value_fill_scored(v, some_member(b), some_score(b), &b->data->limits);
+        }
+        return v;
+    case 4:
+        v = value_new(VALUE_STREAM, some_key(b), some_expiry(b));
+        for (size_t i = 0; i < count; i++) {
+            value_fill_entry(v, (struct stream_id){i, 1}, BYTES("\1\1f\2aa"), &b->data->limits);
         }
         return v;
     default:
@@ -228,9 +235,65 @@ static void change_zset(struct bench *b, unsigned db, const struct value *v)
     }
 }
 
+/* A stream may be empty. Its groups and consumers have the names of members. */
+static void change_group(struct bench *b, unsigned db, const struct value *v, struct buf *scratch)
+{
+    struct delivery d = {some_member(b), some_member(b), stream_meta(v).last, NOW_MS, 1};
+    const struct stream_group *g = stream_group(v, d.group);
+    struct bytes key = value_key(v);
+
+    d.id.seq = random_below(&b->random, 4);
+    if (g == NULL || one_in(b, 8)) {
+        journal_make(&b->journal, change_group_set(db, key, d.group, d.id, -1, scratch));
+    } else if (one_in(b, 8)) {
+        journal_make(&b->journal, change_group_remove(db, key, d.group, scratch));
+    } else if (group_pending(g, d.id) != NULL && one_in(b, 2)) {
+        journal_make(&b->journal, change_pending_remove(db, key, d.group, d.id, scratch));
+    } else if (group_consumer(g, d.consumer) == NULL || one_in(b, 8)) {
+        journal_make(&b->journal,
+                     change_consumer_set(db, key, d.group, d.consumer, NOW_MS, scratch));
+    } else if (one_in(b, 4)) {
+        journal_make(&b->journal, change_consumer_remove(db, key, d.group, d.consumer, scratch));
+    } else {
+        journal_make(&b->journal, change_pending_set(db, key, &d, scratch));
+    }
+}
+
+static void add_entry(struct bench *b, unsigned db, const struct value *v, struct buf *scratch)
+{
+    struct bytes field[] = {some_member(b), some_content(b)};
+    struct stream_id id = stream_meta(v).last;
+
+    id.ms += random_below(&b->random, 3);
+    id.seq++;
+    scratch->len = 0;
+    stream_put_fields(scratch, field, 1);
+    journal_make(&b->journal, change_entry_add(db, value_key(v), id, buf_bytes(scratch)));
+}
+
+static void change_stream(struct bench *b, unsigned db, const struct value *v)
+{
+    struct stream_trim trim = {.count = random_below(&b->random, 8)};
+    struct stream_meta meta = stream_meta(v);
+    struct stream_range range = {stream_first_id(v), stream_first_id(v)};
+    BUF_LOCAL(scratch);
+
+    if (one_in(b, 4)) {
+        change_group(b, db, v, &scratch);
+    } else if (one_in(b, 20)) {
+        meta.added += 3;
+        journal_make(&b->journal, change_stream_meta(db, value_key(v), &meta, &scratch));
+    } else if ((one_in(b, 6) && stream_count(v) > 0) ||
+               (one_in(b, 6) && stream_plan_trim(v, &trim, &range) > 0)) {
+        journal_make(&b->journal, change_entry_remove(db, value_key(v), range));
+    } else {
+        add_entry(b, db, v, &scratch);
+    }
+}
+
 static void (*const change_content[])(struct bench *b, unsigned db, const struct value *v) = {
     [VALUE_STRING] = change_string, [VALUE_SET] = change_set,   [VALUE_HASH] = change_hash,
-    [VALUE_LIST] = change_list,     [VALUE_ZSET] = change_zset,
+    [VALUE_LIST] = change_list,     [VALUE_ZSET] = change_zset, [VALUE_STREAM] = change_stream,
 };
 
 static void change_something(struct bench *b)
@@ -278,6 +341,18 @@ static void portray_zset(const struct value *v, struct buf *out)
     }
 }
 
+/* Pages are seen by trims that remove nothing smaller. */
+static void portray_stream(const struct value *v, struct buf *out)
+{
+    struct stream_trim trim = {.whole_pages = true};
+    struct stream_range range;
+
+    buf_addf(out, " %zu", stream_pages(v));
+    for (; trim.count <= stream_count(v); trim.count++) {
+        buf_addf(out, " %zu", stream_plan_trim(v, &trim, &range));
+    }
+}
+
 static void portray_value(const struct value *v, struct buf *out)
 {
     struct value_walk walk = {0};
@@ -290,6 +365,10 @@ static void portray_value(const struct value *v, struct buf *out)
     }
     if (value_type(v) == VALUE_ZSET) {
         portray_zset(v, out);
+        return;
+    }
+    if (value_type(v) == VALUE_STREAM) {
+        portray_stream(v, out);
         return;
     }
     while (value_type(v) != VALUE_STRING &&

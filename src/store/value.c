@@ -13,6 +13,8 @@ const struct value_limits value_limits_default = {
     .list_max_chunk = -2,
     .zset_max_packed_entries = 128,
     .zset_max_packed_value = 64,
+    .stream_max_bytes = 4096,
+    .stream_max_entries = 100,
 };
 
 const struct value_limits value_limits_none = {
@@ -28,7 +30,7 @@ const struct value_limits value_limits_none = {
 
 static const struct value_class *const classes[] = {
     [VALUE_STRING] = &string_class, [VALUE_SET] = &set_class,   [VALUE_HASH] = &hash_class,
-    [VALUE_LIST] = &list_class,     [VALUE_ZSET] = &zset_class,
+    [VALUE_LIST] = &list_class,     [VALUE_ZSET] = &zset_class, [VALUE_STREAM] = &stream_class,
 };
 
 _Static_assert(sizeof classes / sizeof *classes == VALUE_TYPE_END, "every type has its class");
@@ -115,8 +117,9 @@ static void free_sequence(void *at)
 }
 
 static void (*const free_at[])(void *at) = {
-    [BLOB] = mem_free,    [PACKED] = free_packed,   [INTSET] = free_intset,
-    [TABLE] = free_table, [RANKING] = ranking_free, [SEQUENCE] = free_sequence,
+    [BLOB] = mem_free,      [PACKED] = free_packed,   [INTSET] = free_intset,
+    [TABLE] = free_table,   [RANKING] = ranking_free, [SEQUENCE] = free_sequence,
+    [STREAM] = stream_free,
 };
 
 _Static_assert(sizeof free_at / sizeof *free_at == ENCODING_END, "every body can be freed");

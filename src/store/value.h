@@ -19,6 +19,7 @@ enum value_type {
     VALUE_HASH,
     VALUE_LIST,
     VALUE_ZSET = 4,
+    VALUE_STREAM = 5,
     VALUE_TYPE_END,
 };
 
@@ -32,6 +33,8 @@ struct value_limits {
     int64_t list_max_chunk; /* list-max-listpack-size: elements, or -1 to -5 for 4 to 64 KiB. */
     size_t zset_max_packed_entries; /* zset-max-listpack-entries */
     size_t zset_max_packed_value;   /* zset-max-listpack-value, bytes */
+    size_t stream_max_bytes;        /* stream-node-max-bytes; 0: any number. */
+    size_t stream_max_entries;      /* stream-node-max-entries, likewise. */
 };
 extern const struct value_limits value_limits_default;
 extern const struct value_limits value_limits_none; /* No end to small collections. */

@@ -1,0 +1,27 @@
+/* Making the changes to streams. Each function makes one kind, as store/change.c says
+ * of its own. */
+#ifndef STORE_CHANGE_STREAM_H
+#define STORE_CHANGE_STREAM_H
+
+#include "store/change.h"
+
+typedef void change_maker(struct dataset *data, const struct change *c, struct change *inverse,
+                          struct arena *arena);
+
+change_maker make_entry_add, make_entry_remove, make_stream_meta, make_group_set, make_group_remove,
+    make_consumer_set, make_consumer_remove, make_pending_set, make_pending_remove,
+    make_stream_back;
+
+/* Frees what a CHANGE_STREAM_BACK owns. */
+void drop_stream_back(struct change *c);
+
+/* Ids and what a stream remembers, in the form of the log. */
+void put_id(struct buf *out, struct stream_id id);
+bool take_id(struct bytes *in, struct stream_id *id);
+void put_meta(struct buf *out, const struct stream_meta *meta);
+bool take_meta(struct bytes *in, struct stream_meta *meta);
+
+/* Returns whether the operands of a change are what its kind needs. */
+bool stream_operands_are_whole(const struct change *c);
+
+#endif
