@@ -60,7 +60,7 @@ static const struct command *const families[] = {
     command_commands,
     connection_commands,
     dump_commands, expire_commands,
-    hash_commands,
+    hash_commands, hyperloglog_commands,
     key_commands,
     latency_commands,
     script_commands,

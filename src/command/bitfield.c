@@ -166,7 +166,8 @@ static unsigned __int128 load(struct bytes content, struct place p)
     return sum;
 }
 
-static void store(struct call *c, const struct step *s, int64_t old, int64_t number)
+/* Returns whether that changes something. */
+static bool store(struct call *c, const struct step *s, int64_t old, int64_t number)
 {
     const struct value *v = keyspace_find(c->keys, c->argv[1], c->now_ms);
     struct place p = place_of(s);
@@ -175,7 +176,7 @@ static void store(struct call *c, const struct step *s, int64_t old, int64_t num
     char bytes[9];
 
     if (number == old) {
-        return;
+        return false;
     }
     assert(p.len <= sizeof bytes);
     all = (all & ~mask) | ((unsigned __int128)(uint64_t)number << p.behind & mask);
@@ -184,38 +185,41 @@ static void store(struct call *c, const struct step *s, int64_t old, int64_t num
         all >>= 8;
     }
     string_overwrite(c, v, c->argv[1], p.at, (struct bytes){bytes, p.len});
+    return true;
 }
 
 /* Doing it. */
 
-static void run_step(struct call *c, const struct step *s)
+/* Returns whether something has changed. */
+static bool run_step(struct call *c, const struct step *s)
 {
     const struct value *v = keyspace_find(c->keys, c->argv[1], c->now_ms);
     struct place p = place_of(s);
     struct bytes content = v == NULL ? (struct bytes){0} : value_string(v);
     int64_t old = number_of(s, (uint64_t)(load(content, p) >> p.behind));
     int64_t fitting;
+    wide wanted;
 
     if (s->action == GET) {
         reply_int(c, old);
-    } else if (s->action == INCRBY) {
-        if (fit(s, (wide)old + s->operand, &fitting)) {
-            store(c, s, old, fitting);
-            reply_int(c, fitting);
-        } else {
-            reply_nil(c);
-        }
-    } else if (fit(s, s->is_signed ? s->operand : (wide)(uint64_t)s->operand, &fitting)) {
-        store(c, s, old, fitting);
-        reply_int(c, old);
-    } else {
-        reply_nil(c);
+        return false;
     }
+    if (s->action == INCRBY) {
+        wanted = (wide)old + s->operand;
+    } else {
+        wanted = s->is_signed ? s->operand : (wide)(uint64_t)s->operand;
+    }
+    if (!fit(s, wanted, &fitting)) {
+        reply_nil(c);
+        return false;
+    }
+    reply_int(c, s->action == INCRBY ? fitting : old);
+    return store(c, s, old, fitting);
 }
 
 /* Makes the string as long as the steps that write will have it, so that one which
- * fails has an effect as well, as in Redis. */
-static void make_room(struct call *c, const struct value *v, const struct step *steps, size_t count)
+ * fails has an effect as well, as in Redis. Returns whether it was shorter. */
+static bool make_room(struct call *c, const struct value *v, const struct step *steps, size_t count)
 {
     size_t len = v == NULL ? 0 : value_string(v).len;
     size_t end = len;
@@ -226,9 +230,11 @@ static void make_room(struct call *c, const struct value *v, const struct step *
             end = p.at + p.len;
         }
     }
-    if (end > len) {
-        string_overwrite(c, v, c->argv[1], end - 1, BYTES("\0"));
+    if (end == len) {
+        return false;
     }
+    string_overwrite(c, v, c->argv[1], end - 1, BYTES("\0"));
+    return true;
 }
 
 static bool only_gets(const struct step *steps, size_t count)
@@ -241,21 +247,34 @@ static bool only_gets(const struct step *steps, size_t count)
     return true;
 }
 
-static void run_steps(struct call *c, bool read_only)
+static void run_steps(struct call *c, const struct step *steps, size_t count)
+{
+    const struct value *v;
+    bool changed;
+
+    if (!call_find(c, 1, VALUE_STRING, &v)) {
+        return;
+    }
+    changed = make_room(c, v, steps, count);
+    reply_array(c, count);
+    for (size_t i = 0; i < count; i++) {
+        changed |= run_step(c, &steps[i]);
+    }
+    if (changed) {
+        call_event(c, EVENT_STRING, "setbit", c->argv[1]);
+    }
+}
+
+static void read_and_run(struct call *c, bool read_only)
 {
     struct step *steps = mem_zalloc(c->argc * sizeof *steps);
-    const struct value *v;
     size_t count;
 
     if (read_steps(c, steps, &count)) {
         if (read_only && !only_gets(steps, count)) {
             call_fail(c, "ERR BITFIELD_RO only supports the GET subcommand");
-        } else if (call_find(c, 1, VALUE_STRING, &v)) {
-            make_room(c, v, steps, count);
-            reply_array(c, count);
-            for (size_t i = 0; i < count; i++) {
-                run_step(c, &steps[i]);
-            }
+        } else {
+            run_steps(c, steps, count);
         }
     }
     mem_free(steps);
@@ -263,12 +282,12 @@ static void run_steps(struct call *c, bool read_only)
 
 static void bitfield(struct call *c)
 {
-    run_steps(c, false);
+    read_and_run(c, false);
 }
 
 static void bitfield_ro(struct call *c)
 {
-    run_steps(c, true);
+    read_and_run(c, true);
 }
 
 /* clang-format off */

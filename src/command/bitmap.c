@@ -72,6 +72,7 @@ static void setbit(struct call *c)
     if (!is_there || ((byte & mask) != 0) != bit) {
         byte = bit ? byte | mask : byte & (unsigned char)~mask;
         string_overwrite(c, v, c->argv[1], offset / 8, (struct bytes){(char *)&byte, 1});
+        call_event(c, EVENT_STRING, "setbit", c->argv[1]);
     }
 }
 
@@ -326,8 +327,10 @@ static void store_combined(struct call *c, combiner *combine, const struct bytes
         result = value_new_blank(c->argv[2], len, &at);
         combine_all(combine, sources, c->argc - 3, at, len);
         call_make(c, change_bind(c->db, result));
+        call_event(c, EVENT_STRING, "set", c->argv[2]);
     } else if (keyspace_find(c->keys, c->argv[2], c->now_ms) != NULL) {
         call_make(c, change_unbind(c->db, c->argv[2]));
+        call_event(c, EVENT_GENERIC, "del", c->argv[2]);
     }
     reply_int(c, (int64_t)len);
 }

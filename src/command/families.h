@@ -11,6 +11,7 @@ extern const struct command connection_commands[];
 extern const struct command dump_commands[];
 extern const struct command expire_commands[];
 extern const struct command hash_commands[];
+extern const struct command hyperloglog_commands[];
 extern const struct command key_commands[];
 extern const struct command latency_commands[];
 extern const struct command set_commands[];

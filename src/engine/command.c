@@ -222,7 +222,7 @@ static bool key_range(const struct keyspec *spec, size_t argc, const struct byte
     *last = 0;
     *step = 1;
     if (begin >= argc) {
-        return spec->keyword != NULL || spec->find == KEYS_RANGE;
+        return spec->keyword != NULL;
     }
     if (spec->find == KEYS_NUMBERED) {
         size_t at = begin + (size_t)spec->count_at;

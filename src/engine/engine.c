@@ -19,6 +19,7 @@ struct engine *engine_new(const struct command *const *families, unsigned databa
     e->journal.data = e->data;
     e->commands = registry_new(families);
     e->settings.proto_max_bulk_len = 512 * 1024 * 1024;
+    e->settings.hll_sparse_max_bytes = 3000;
     e->settings.active_expire = true;
     e->settings.slowlog_us = -1;
     e->settings.latency_tracking = true;

@@ -19,16 +19,17 @@ struct registry;
 struct runtime;
 
 struct engine_settings {
-    size_t maxmemory;          /* Bytes; 0 is no limit. */
-    struct buf requirepass;    /* Empty: none is required. */
-    size_t proto_max_bulk_len; /* The longest string that commands may make. */
-    bool rdb_compression;      /* Whether DUMP compresses strings. */
-    bool active_expire;        /* Off in tests only. */
-    unsigned notify;           /* Events that are told of, a set of enum event_class. */
-    int64_t slowlog_us;        /* slowlog-log-slower-than; below 0: nothing is. */
-    size_t slowlog_len;        /* slowlog-max-len */
-    int64_t latency_ms;        /* latency-monitor-threshold; 0: off. */
-    bool latency_tracking;     /* Histograms of how long commands take. */
+    size_t maxmemory;            /* Bytes; 0 is no limit. */
+    struct buf requirepass;      /* Empty: none is required. */
+    size_t proto_max_bulk_len;   /* The longest string that commands may make. */
+    size_t hll_sparse_max_bytes; /* Where sparse HyperLogLogs end. */
+    bool rdb_compression;        /* Whether DUMP compresses strings. */
+    bool active_expire;          /* Off in tests only. */
+    unsigned notify;             /* Events that are told of, a set of enum event_class. */
+    int64_t slowlog_us;          /* slowlog-log-slower-than; below 0: nothing is. */
+    size_t slowlog_len;          /* slowlog-max-len */
+    int64_t latency_ms;          /* latency-monitor-threshold; 0: off. */
+    bool latency_tracking;       /* Histograms of how long commands take. */
 };
 
 struct engine_stats {

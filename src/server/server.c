@@ -24,6 +24,7 @@ static const struct command *const families[] = {
     dump_commands,
     expire_commands,
     hash_commands,
+    hyperloglog_commands,
     key_commands,
     latency_commands,
     script_commands,
@@ -88,6 +89,7 @@ const char *server_apply(struct server *s, const char **option)
     log_set_level((enum log_level)from->log_level);
     s->engine->data->limits = from->limits;
     to->maxmemory = from->engine.maxmemory;
+    to->hll_sparse_max_bytes = from->engine.hll_sparse_max_bytes;
     to->proto_max_bulk_len = from->engine.proto_max_bulk_len;
     to->slowlog_us = from->engine.slowlog_us;
     to->slowlog_len = from->engine.slowlog_len;

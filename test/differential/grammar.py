@@ -67,6 +67,14 @@ TABLE = """
 1 r   exact   SUBSTR string index index
 
 
+6 w   exact   PFADD hll element*
+1 w   exact   PFADD hll many_elements
+4 w   exact   PFCOUNT hll
+2 w   exact   PFCOUNT hll+
+3 w   exact   PFMERGE hll hll*
+1 wf  exact   PFDEBUG hll_debug hll
+3 r   exact   GET hll
+
 4 w   exact   HDEL hash field+
 2 r   exact   HEXISTS hash field
 3 r   exact   HGET hash field
@@ -258,6 +266,21 @@ class Arguments(bits.Bits, field_expiry.FieldExpiry, generic.Generic, lists.List
 
     def string(self):
         return self.key_of("string")
+
+    def hll(self):
+        """Keys of their own: of a damaged string, Redis keeps the additions that were
+        made before the damage was found."""
+        return [self.choose([b"l1", b"l2", b"l3"])] if self.chance(0.97) else self.hash()
+
+    def element(self):
+        return [b"%d" % self.between(0, 3000)] if self.chance(0.9) else self.value()
+
+    def many_elements(self):
+        start = self.between(0, 5000)
+        return [b"%d" % i for i in range(start, start + self.choose([20, 100, 500]))]
+
+    def hll_debug(self):
+        return self.one_of(b"ENCODING", b"DECODE", b"DECODE", b"TODENSE", b"nope")
 
     def hash(self):
         return self.key_of("hash")
