@@ -3,6 +3,7 @@
 #include "rdb/crc64.h"
 #include "rdb/format.h"
 #include "rdb/pack.h"
+#include "store/list.h"
 #include "store/zset.h"
 
 const char rdb_empty[] = "a collection has no elements";
@@ -23,6 +24,12 @@ enum { STRIDE_MAX = 3 };
  * called to fill a value, it returns false, with the problem noted, if something is
  * not in order. */
 typedef bool add_element(struct filling *f, const struct bytes part[]);
+
+static bool add_to_list(struct filling *f, const struct bytes part[])
+{
+    value_fill_element(f->v, part[0], f->to->limits);
+    return true;
+}
 
 static bool add_member(struct filling *f, const struct bytes part[])
 {
@@ -118,6 +125,62 @@ static bool fill_pack(struct filling *f, const struct encoding *e)
     return result == PACK_END || rdb_refuse(f->r, damaged);
 }
 
+/* Lists of packs. */
+
+static bool fill_packs(struct filling *f, const struct encoding *e)
+{
+    uint64_t count;
+
+    if (!rdb_read_count(f->r, 1, &count)) {
+        return false;
+    }
+    for (; count > 0; count--) {
+        if (!fill_pack(f, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fill_plain(struct filling *f)
+{
+    RDB_TEXT_LOCAL(element);
+
+    return rdb_read_text(f->r, &element) && add_to_list(f, &element.bytes);
+}
+
+static bool fill_node(struct filling *f, const struct encoding *e)
+{
+    uint64_t kind;
+
+    if (!rdb_read_length(f->r, &kind)) {
+        return false;
+    }
+    switch (kind) {
+    case RDB_NODE_PLAIN:
+        return fill_plain(f);
+    case RDB_NODE_PACKED:
+        return fill_pack(f, e);
+    default:
+        return rdb_refuse(f->r, "a list has a node of an unknown kind");
+    }
+}
+
+static bool fill_nodes(struct filling *f, const struct encoding *e)
+{
+    uint64_t count;
+
+    if (!rdb_read_count(f->r, 2, &count)) {
+        return false;
+    }
+    for (; count > 0; count--) {
+        if (!fill_node(f, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Sorted sets: each member with its score, which is no string. */
 static bool fill_zset(struct filling *f, bool (*read_score)(struct rdb_reader *r, double *score))
 {
@@ -150,6 +213,10 @@ static bool fill_zset_binary(struct filling *f, const struct encoding *e)
 }
 
 static const struct encoding encodings[RDB_TYPE_END] = {
+    [RDB_LIST] = {VALUE_LIST, add_to_list, 1},
+    [RDB_LIST_ZIPLIST] = {VALUE_LIST, add_to_list, 1, &ziplist_format},
+    [RDB_LIST_QUICKLIST] = {VALUE_LIST, add_to_list, 1, &ziplist_format, fill_packs},
+    [RDB_LIST_QUICKLIST_2] = {VALUE_LIST, add_to_list, 1, &listpack_format, fill_nodes},
     [RDB_SET] = {VALUE_SET, add_member, 1},
     [RDB_SET_INTSET] = {VALUE_SET, add_member, 1, &intset_format},
     [RDB_SET_LISTPACK] = {VALUE_SET, add_member, 1, &listpack_format},

@@ -4,6 +4,7 @@
 #include "rdb/crc64.h"
 #include "rdb/format.h"
 #include "rdb/pack.h"
+#include "store/list.h"
 #include "store/zset.h"
 
 #include <assert.h>
@@ -27,6 +28,96 @@ static uint8_t string_type(const struct value *v)
 static void write_string(struct rdb_writer *w, const struct value *v)
 {
     rdb_write_text(w, value_string(v));
+}
+
+/* Lists: packs of some size, and elements too long to be packed. */
+
+enum {
+    NODE_FULL = 8 * 1024,
+    ELEMENT_COST = 11, /* Beside its bytes, at the most. */
+    PLAIN_FROM = 1 << 26,
+};
+
+static uint8_t list_type(const struct value *v)
+{
+    (void)v;
+    return RDB_LIST_QUICKLIST_2;
+}
+
+static size_t count_nodes(const struct value *v)
+{
+    struct list_walk walk;
+    struct bytes element;
+    size_t nodes = 0;
+    size_t open = 0; /* What is in a node that is not full. */
+
+    value_list_walk(v, 0, false, &walk);
+    while (value_list_next(&walk, &element)) {
+        if (element.len >= PLAIN_FROM) {
+            nodes += open > 0 ? 2 : 1;
+            open = 0;
+            continue;
+        }
+        open += element.len + ELEMENT_COST;
+        if (open >= NODE_FULL) {
+            nodes++;
+            open = 0;
+        }
+    }
+    return nodes + (open > 0);
+}
+
+/* A node that is being filled. */
+struct node {
+    struct buf pack;
+    size_t count;
+    size_t cost;
+};
+
+static void write_node(struct rdb_writer *w, struct node *n)
+{
+    if (n->count > 0) {
+        listpack_end(&n->pack, n->count);
+        rdb_write_length(w, RDB_NODE_PACKED);
+        rdb_write_blob(w, buf_bytes(&n->pack));
+    }
+    n->pack.len = 0;
+    n->count = 0;
+    n->cost = 0;
+}
+
+static void add_to_node(struct rdb_writer *w, struct node *n, struct bytes element)
+{
+    if (n->count == 0) {
+        listpack_begin(&n->pack);
+    }
+    listpack_add(&n->pack, element);
+    n->count++;
+    n->cost += element.len + ELEMENT_COST;
+    if (n->cost >= NODE_FULL) {
+        write_node(w, n);
+    }
+}
+
+static void write_list(struct rdb_writer *w, const struct value *v)
+{
+    struct list_walk walk;
+    struct bytes element;
+    struct node node = {0};
+
+    rdb_write_length(w, count_nodes(v));
+    value_list_walk(v, 0, false, &walk);
+    while (value_list_next(&walk, &element)) {
+        if (element.len >= PLAIN_FROM) {
+            write_node(w, &node);
+            rdb_write_length(w, RDB_NODE_PLAIN);
+            rdb_write_blob(w, element);
+        } else {
+            add_to_node(w, &node, element);
+        }
+    }
+    write_node(w, &node);
+    buf_clear(&node.pack);
 }
 
 /* Sets. */
@@ -181,9 +272,8 @@ static const struct {
     uint8_t (*type)(const struct value *v);
     void (*write)(struct rdb_writer *w, const struct value *v);
 } encoders[VALUE_TYPE_END] = {
-    [VALUE_STRING] = {string_type, write_string},
-    [VALUE_SET] = {set_type, write_set},
-    [VALUE_HASH] = {hash_type, write_hash},
+    [VALUE_STRING] = {string_type, write_string}, [VALUE_SET] = {set_type, write_set},
+    [VALUE_HASH] = {hash_type, write_hash},       [VALUE_LIST] = {list_type, write_list},
     [VALUE_ZSET] = {zset_type, write_zset},
 };
 

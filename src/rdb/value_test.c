@@ -5,6 +5,7 @@
 #include "rdb/encode.h"
 #include "rdb/format.h"
 #include "store/digest.h"
+#include "store/list.h"
 #include "store/zset.h"
 #include "test/lib/check.h"
 
@@ -40,6 +41,21 @@ static struct bytes element(struct random *random)
         text[i] = (char)random_below(random, 256);
     }
     return (struct bytes){text, len};
+}
+
+static struct value *random_list(struct random *random, size_t count)
+{
+    struct value *v = value_new(VALUE_LIST, BYTES("key"), EXPIRES_NEVER);
+    static char long_text[20000];
+
+    count = random_below(random, 4) == 0 ? 100 * count : count;
+    for (; count > 0; count--) {
+        bool is_long = random_below(random, 100) == 0;
+        value_fill_element(v,
+                           is_long ? (struct bytes){long_text, sizeof long_text} : element(random),
+                           &low_limits);
+    }
+    return v;
 }
 
 static struct value *random_set(struct random *random, size_t count)
@@ -92,13 +108,15 @@ static struct value *random_value(struct random *random)
 {
     size_t count = 1 + random_below(random, 20);
 
-    switch (random_below(random, 4)) {
+    switch (random_below(random, 5)) {
     case 0:
         return value_new_string(BYTES("key"), element(random), EXPIRES_NEVER);
     case 1:
         return random_set(random, count);
     case 2:
         return random_zset(random, count);
+    case 3:
+        return random_list(random, count);
     default:
         return random_hash(random, count);
     }
@@ -220,6 +238,44 @@ TEST(sets_of_all_encodings_are_read)
                  2, BYTES("b")));
 }
 
+static bool is_list(struct bytes content, size_t count, struct bytes first)
+{
+    char text[NUMBER_INT_MAX];
+    struct bytes element;
+    struct value *v;
+    bool fine;
+
+    if (restore(content, &v) != RDB_RESTORED) {
+        return false;
+    }
+    fine = value_type(v) == VALUE_LIST && value_count(v) == count &&
+           value_list_at(v, 0, text, &element) && bytes_equal(element, first);
+    value_free(v);
+    return fine;
+}
+
+#define ZIPLIST_OF_B                                                                               \
+    "\x0e\x0e\0\0\0\x0a\0\0\0\x01\0\0\x01"                                                         \
+    "b\xff"
+#define LISTPACK_OF_C                                                                              \
+    "\x0a\x0a\0\0\0\x01\0\x81"                                                                     \
+    "c\x02\xff"
+
+TEST(lists_of_all_encodings_are_read)
+{
+    CHECK(is_list(BYTES("\x01\x02\x01"
+                        "a\x01"
+                        "a"),
+                  2, BYTES("a")));
+    CHECK(is_list(BYTES("\x0a" ZIPLIST_OF_B), 1, BYTES("b")));
+    CHECK(is_list(BYTES("\x0e\x02" ZIPLIST_OF_B ZIPLIST_OF_B), 2, BYTES("b")));
+    CHECK(is_list(BYTES("\x12\x02\x02" LISTPACK_OF_C "\x01\x05"
+                        "plain"),
+                  2, BYTES("c")));
+    CHECK(is_damaged(BYTES("\x12\x01\x03" LISTPACK_OF_C)));
+    CHECK(is_damaged(BYTES("\x12\x02\x02" LISTPACK_OF_C)));
+}
+
 static bool is_zset(struct bytes content, struct bytes member, double expected)
 {
     struct value *v;
@@ -338,7 +394,7 @@ TEST(damaged_values_are_refused_or_sound)
 int main(void)
 {
     return RUN(what_was_dumped_is_restored, hashes_of_all_encodings_are_read,
-               sets_of_all_encodings_are_read, sorted_sets_of_all_encodings_are_read,
-               collections_that_are_not_in_order_are_refused, payloads_that_are_none_are_told_apart,
-               damaged_values_are_refused_or_sound);
+               lists_of_all_encodings_are_read, sets_of_all_encodings_are_read,
+               sorted_sets_of_all_encodings_are_read, collections_that_are_not_in_order_are_refused,
+               payloads_that_are_none_are_told_apart, damaged_values_are_refused_or_sound);
 }
