@@ -62,6 +62,8 @@ static const struct command *const families[] = {
     dump_commands, expire_commands,
     hash_commands, hyperloglog_commands,
     key_commands,
+    list_commands,
+    list_pop_commands,
     latency_commands,
     script_commands,
     set_commands,

@@ -13,6 +13,8 @@ extern const struct command expire_commands[];
 extern const struct command hash_commands[];
 extern const struct command hyperloglog_commands[];
 extern const struct command key_commands[];
+extern const struct command list_commands[];
+extern const struct command list_pop_commands[];
 extern const struct command latency_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];

@@ -6,20 +6,6 @@
 
 #include <stdlib.h>
 
-/* Reads argument `arg`, a number that is not below `min`. Returns false, having
- * failed the call with `error`, if it is anything else. */
-static bool parse_at_least(struct call *c, size_t arg, int64_t min, const char *error, size_t *size)
-{
-    int64_t number;
-
-    if (!number_parse_int(c->argv[arg], &number) || number < min) {
-        call_fail(c, "ERR %s", error);
-        return false;
-    }
-    *size = (size_t)number;
-    return true;
-}
-
 /* Replies with all members. */
 static void reply_members(struct call *c, const struct value *set)
 {
@@ -189,7 +175,7 @@ static void spop_many(struct call *c)
     const struct value *set;
     size_t count;
 
-    if (!parse_at_least(c, 2, 0, "value is out of range, must be positive", &count) ||
+    if (!call_size(c, 2, 0, "value is out of range, must be positive", &count) ||
         !call_find(c, 1, VALUE_SET, &set)) {
         return;
     }
@@ -539,7 +525,7 @@ static bool parse_limit(struct call *c, size_t arg, size_t *limit)
             call_fail_syntax(c);
             return false;
         }
-        if (!parse_at_least(c, arg + 1, 0, "LIMIT can't be negative", limit)) {
+        if (!call_size(c, arg + 1, 0, "LIMIT can't be negative", limit)) {
             return false;
         }
     }
@@ -553,7 +539,7 @@ static void sintercard(struct call *c)
     size_t keys, limit;
     size_t count = 0;
 
-    if (!parse_at_least(c, 1, 1, "numkeys should be greater than 0", &keys)) {
+    if (!call_size(c, 1, 1, "numkeys should be greater than 0", &keys)) {
         return;
     }
     if (keys > c->argc - 2) {

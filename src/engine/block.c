@@ -309,6 +309,11 @@ bool call_block(struct call *c, const struct block *b)
     return true;
 }
 
+bool call_has_waited(const struct call *c)
+{
+    return block_is_blocked(c->session);
+}
+
 void block_postpone(struct session *s, size_t argc, const struct bytes *argv)
 {
     struct wait *wait = s->wait;

@@ -43,6 +43,10 @@ struct block {
  * that there is nothing. */
 bool call_block(struct call *c, const struct block *b);
 
+/* Returns whether this call is of a request that has waited and is run again. What its
+ * keys hold of other types does not concern it then. */
+bool call_has_waited(const struct call *c);
+
 /* Reads argument `arg` as the seconds that a request may wait, with a fraction.
  * Returns false, having failed the call, if they are none. */
 bool call_timeout(struct call *c, size_t arg, int64_t *timeout_ms);

@@ -144,6 +144,18 @@ bool call_int_between(struct call *c, size_t arg, int64_t min, int64_t max, int6
     return true;
 }
 
+bool call_size(struct call *c, size_t arg, size_t min, const char *error, size_t *size)
+{
+    int64_t number;
+
+    if (!number_parse_int(c->argv[arg], &number) || number < 0 || (size_t)number < min) {
+        call_fail(c, "ERR %s", error);
+        return false;
+    }
+    *size = (size_t)number;
+    return true;
+}
+
 bool call_double(struct call *c, size_t arg, double *number)
 {
     if (!number_parse_double(c->argv[arg], number)) {

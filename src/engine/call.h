@@ -63,9 +63,11 @@ bool call_find_or_bind(struct call *c, size_t arg, enum value_type type,
 void call_drop_if_empty(struct call *c, struct bytes key);
 
 /* Read argument `arg` as a number. Return false, having failed the call with the
- * usual text, if it is none. */
+ * usual text, if it is none; call_size() fails it with `error` if it is anything but a
+ * number that is not below `min`. */
 bool call_int(struct call *c, size_t arg, int64_t *number);
 bool call_int_between(struct call *c, size_t arg, int64_t min, int64_t max, int64_t *number);
+bool call_size(struct call *c, size_t arg, size_t min, const char *error, size_t *size);
 bool call_double(struct call *c, size_t arg, double *number);
 bool call_long_double(struct call *c, size_t arg, long double *number);
 

@@ -26,6 +26,8 @@ static const struct command *const families[] = {
     hash_commands,
     hyperloglog_commands,
     key_commands,
+    list_commands,
+    list_pop_commands,
     latency_commands,
     script_commands,
     server_commands,
