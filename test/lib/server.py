@@ -204,6 +204,18 @@ class Client:
         self.send(*args)
         return self.read_raw()
 
+    def call_many_raw(self, requests):
+        """Sends requests in one go and returns the bytes of their replies."""
+        mark = b"behind the last of them"
+        end = b"$%d\r\n%s\r\n" % (len(mark), mark)
+        self.send_raw(b"".join(map(encode, [*requests, ["ECHO", mark]])))
+        while not self.input.endswith(end):
+            self.receive()
+        raw = bytes(self.input[self.at : -len(end)])
+        self.input.clear()
+        self.at = 0
+        return raw
+
     def read_to_end(self):
         """Returns all that comes until the server closes the connection."""
         with contextlib.suppress(ConnectionError):
