@@ -53,26 +53,7 @@ enum {
 /* Time stands still, but for "advance". */
 #define START_US (INT64_C(1767225600) * 1000000) /* The first second of 2026. */
 
-/* clang-format off */
-static const struct command *const families[] = {
-    bitfield_commands,
-    bitmap_commands,
-    command_commands,
-    connection_commands,
-    dump_commands, expire_commands,
-    hash_commands, hyperloglog_commands,
-    key_commands,
-    list_commands,
-    list_pop_commands,
-    latency_commands,
-    script_commands,
-    set_commands,
-    slowlog_commands,
-    string_commands,
-    transaction_commands,
-    NULL,
-};
-/* clang-format on */
+static const struct command *const families[] = {COMMAND_FAMILIES, script_commands, NULL};
 
 static const struct script_settings script_settings = {
     .time_limit_ms = 5000,

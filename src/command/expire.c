@@ -1,26 +1,9 @@
 /* Commands on when keys expire. */
+#include "command/condition.h"
 #include "command/families.h"
 #include "engine/call.h"
 
 enum { MILLISECOND = 1, SECOND = 1000 };
-
-/* On what condition a key is told to expire. Not to expire is the latest time. */
-enum condition {
-    NX = 1 << 0, /* It does not expire yet. */
-    XX = 1 << 1, /* It does. */
-    GT = 1 << 2, /* It will expire later than before. */
-    LT = 1 << 3, /* It will expire earlier. */
-};
-
-/* Returns the condition that argument `arg` is the word for, or 0. */
-static unsigned condition_at(const struct call *c, size_t arg)
-{
-    return call_is(c, arg, "nx")   ? NX
-           : call_is(c, arg, "xx") ? XX
-           : call_is(c, arg, "gt") ? GT
-           : call_is(c, arg, "lt") ? LT
-                                   : 0;
-}
 
 static bool parse_conditions(struct call *c, unsigned *conditions)
 {
@@ -45,15 +28,6 @@ static bool parse_conditions(struct call *c, unsigned *conditions)
         return false;
     }
     return true;
-}
-
-static bool conditions_hold(unsigned conditions, int64_t old_ms, int64_t new_ms)
-{
-    bool stays = old_ms == EXPIRES_NEVER;
-
-    return !((conditions & NX) && !stays) && !((conditions & XX) && stays) &&
-           !((conditions & GT) && (stays || new_ms <= old_ms)) &&
-           !((conditions & LT) && !stays && new_ms >= old_ms);
 }
 
 /* Reads argument 2: a time in the given unit, counted from `base_ms`. */

@@ -12,6 +12,7 @@ extern const struct command dump_commands[];
 extern const struct command expire_commands[];
 extern const struct command hash_commands[];
 extern const struct command hyperloglog_commands[];
+extern const struct command hash_expire_commands[];
 extern const struct command key_commands[];
 extern const struct command list_commands[];
 extern const struct command list_pop_commands[];
@@ -20,5 +21,27 @@ extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command string_commands[];
 extern const struct command transaction_commands[];
+
+/* All of them, for a list that ends in NULL. */
+/* clang-format off */
+#define COMMAND_FAMILIES \
+    bitfield_commands, \
+    bitmap_commands, \
+    command_commands, \
+    connection_commands, \
+    dump_commands, \
+    expire_commands, \
+    hash_commands, \
+    hash_expire_commands, \
+    hyperloglog_commands, \
+    key_commands, \
+    latency_commands, \
+    list_commands, \
+    list_pop_commands, \
+    set_commands, \
+    slowlog_commands, \
+    string_commands, \
+    transaction_commands
+/* clang-format on */
 
 #endif

@@ -10,7 +10,7 @@ static void reply_field(struct call *c, const struct value *hash, struct bytes f
 {
     struct bytes content;
 
-    if (hash != NULL && value_hash_get(hash, field, &content)) {
+    if (hash != NULL && value_hash_get(hash, field, c->now_ms, &content)) {
         reply_bytes(c, content);
     } else {
         reply_nil(c);
@@ -47,7 +47,7 @@ static void hexists(struct call *c)
     struct bytes content;
 
     if (call_find(c, 1, VALUE_HASH, &hash)) {
-        reply_int(c, hash != NULL && value_hash_get(hash, c->argv[2], &content));
+        reply_int(c, hash != NULL && value_hash_get(hash, c->argv[2], c->now_ms, &content));
     }
 }
 
@@ -60,7 +60,7 @@ static void hstrlen(struct call *c)
         return;
     }
     if (hash != NULL) {
-        value_hash_get(hash, c->argv[2], &content);
+        value_hash_get(hash, c->argv[2], c->now_ms, &content);
     }
     reply_int(c, (int64_t)content.len);
 }
@@ -70,7 +70,7 @@ static void hlen(struct call *c)
     const struct value *hash;
 
     if (call_find(c, 1, VALUE_HASH, &hash)) {
-        reply_int(c, hash == NULL ? 0 : (int64_t)value_hash_count(hash));
+        reply_int(c, hash == NULL ? 0 : (int64_t)value_hash_count(hash, c->now_ms));
     }
 }
 
@@ -78,7 +78,7 @@ enum { FIELDS = 1, CONTENTS = 2 };
 
 static void reply_all(struct call *c, unsigned parts)
 {
-    struct value_walk walk = {0};
+    struct value_walk walk = {.now_ms = c->now_ms};
     const struct value *hash;
     struct bytes field, content;
     size_t count;
@@ -86,7 +86,7 @@ static void reply_all(struct call *c, unsigned parts)
     if (!call_find(c, 1, VALUE_HASH, &hash)) {
         return;
     }
-    count = hash == NULL ? 0 : value_hash_count(hash);
+    count = hash == NULL ? 0 : value_hash_count(hash, c->now_ms);
     if (parts == (FIELDS | CONTENTS)) {
         reply_map(c, count);
     } else {
@@ -141,8 +141,11 @@ static bool set_fields(struct call *c, int64_t *added)
     }
     *added = 0;
     for (size_t i = 2; i < c->argc; i += 2) {
-        *added += !value_hash_get(hash, c->argv[i], &old);
+        *added += !value_hash_get(hash, c->argv[i], c->now_ms, &old);
         call_make(c, change_field_set(c->db, key, c->argv[i], c->argv[i + 1]));
+        if (value_hash_expires_ms(hash, c->argv[i]) != EXPIRES_NEVER) {
+            call_make(c, change_field_retime(c->db, key, c->argv[i], EXPIRES_NEVER));
+        }
     }
     return true;
 }
@@ -166,13 +169,19 @@ static void hmset(struct call *c)
 }
 
 /* Sets the field that the second argument names, in the hash that the first one
- * is bound to, if it is to any. */
+ * is bound to, if it is to any. A field that is there expires when it would have; one
+ * that has expired, and is still to be removed, is a new one. */
 static void put_field(struct call *c, const struct value *hash, struct bytes content)
 {
+    int64_t expires_ms = hash == NULL ? EXPIRES_NEVER : value_hash_expires_ms(hash, c->argv[2]);
+
     if (hash == NULL) {
         call_make(c, change_bind(c->db, value_new(VALUE_HASH, c->argv[1], EXPIRES_NEVER)));
     }
     call_make(c, change_field_set(c->db, c->argv[1], c->argv[2], content));
+    if (expires_ms != EXPIRES_NEVER && expires_ms <= c->now_ms) {
+        call_make(c, change_field_retime(c->db, c->argv[1], c->argv[2], EXPIRES_NEVER));
+    }
 }
 
 static void hsetnx(struct call *c)
@@ -183,7 +192,7 @@ static void hsetnx(struct call *c)
     if (!call_find(c, 1, VALUE_HASH, &hash)) {
         return;
     }
-    if (hash != NULL && value_hash_get(hash, c->argv[2], &old)) {
+    if (hash != NULL && value_hash_get(hash, c->argv[2], c->now_ms, &old)) {
         reply_int(c, 0);
         return;
     }
@@ -202,7 +211,8 @@ static void hincrby(struct call *c)
     if (!call_int(c, 3, &by) || !call_find(c, 1, VALUE_HASH, &hash)) {
         return;
     }
-    if (hash != NULL && value_hash_get(hash, c->argv[2], &old) && !number_parse_int(old, &number)) {
+    if (hash != NULL && value_hash_get(hash, c->argv[2], c->now_ms, &old) &&
+        !number_parse_int(old, &number)) {
         call_fail(c, "ERR hash value is not an integer");
         return;
     }
@@ -238,7 +248,7 @@ static void hincrbyfloat(struct call *c)
     if (!read_increment(c, &by) || !call_find(c, 1, VALUE_HASH, &hash)) {
         return;
     }
-    if (hash != NULL && value_hash_get(hash, c->argv[2], &content) &&
+    if (hash != NULL && value_hash_get(hash, c->argv[2], c->now_ms, &content) &&
         !number_parse_long_double(content, &number)) {
         call_fail(c, "ERR hash value is not a float");
         return;
@@ -264,7 +274,7 @@ static void hdel(struct call *c)
         return;
     }
     for (size_t i = 2; hash != NULL && i < c->argc; i++) {
-        if (value_hash_get(hash, c->argv[i], &old)) {
+        if (value_hash_get(hash, c->argv[i], c->now_ms, &old)) {
             call_make(c, change_field_remove(c->db, key, c->argv[i]));
             removed++;
         }
@@ -305,7 +315,7 @@ static void reply_repeating(struct call *c, const struct value *hash, size_t cou
 
     open_pairs(c, count, with_contents);
     for (size_t i = 0; i < count; i++) {
-        value_hash_random(hash, &c->engine->random, &field, &content);
+        value_hash_random(hash, &c->engine->random, c->now_ms, &field, &content);
         reply_pair(c, field, content, with_contents);
     }
 }
@@ -314,11 +324,11 @@ static void reply_repeating(struct call *c, const struct value *hash, size_t cou
  * taken as likely as it must be for those still wanted to be among those left. */
 static void reply_share(struct call *c, const struct value *hash, size_t count, bool with_contents)
 {
-    struct value_walk walk = {0};
+    struct value_walk walk = {.now_ms = c->now_ms};
     struct bytes field, content;
 
     open_pairs(c, count, with_contents);
-    for (size_t left = value_hash_count(hash); count > 0; left--) {
+    for (size_t left = value_hash_count(hash, c->now_ms); count > 0; left--) {
         value_hash_next(hash, &walk, &field, &content);
         if (random_below(&c->engine->random, left) < count) {
             reply_pair(c, field, content, with_contents);
@@ -335,7 +345,7 @@ static void reply_few(struct call *c, const struct value *hash, size_t count, bo
 
     open_pairs(c, count, with_contents);
     while (count > 0) {
-        value_hash_random(hash, &c->engine->random, &field, &content);
+        value_hash_random(hash, &c->engine->random, c->now_ms, &field, &content);
         if (value_fill_member(seen, field, &value_limits_default)) {
             reply_pair(c, field, content, with_contents);
             count--;
@@ -350,7 +360,7 @@ static void reply_random(struct call *c, const struct value *hash, int64_t count
                          bool with_contents)
 {
     enum { FEW = 16 }; /* One in so many. */
-    size_t size = hash == NULL ? 0 : value_hash_count(hash);
+    size_t size = hash == NULL ? 0 : value_hash_count(hash, c->now_ms);
 
     if (size == 0) {
         reply_array(c, 0);
@@ -377,7 +387,7 @@ static void hrandfield_one(struct call *c)
         reply_nil(c);
         return;
     }
-    value_hash_random(hash, &c->engine->random, &field, &content);
+    value_hash_random(hash, &c->engine->random, c->now_ms, &field, &content);
     reply_bytes(c, field);
 }
 

@@ -123,7 +123,7 @@ static void see_element(struct bytes element, struct bytes content, void *contex
 static uint64_t walk_on(struct walk *w, uint64_t cursor)
 {
     return w->value == NULL ? keyspace_scan(w->call->keys, cursor, see_key, w)
-                            : value_scan(w->value, cursor, see_element, w);
+                            : value_scan(w->value, cursor, w->call->now_ms, see_element, w);
 }
 
 static void reply_walk(struct walk *w)

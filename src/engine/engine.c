@@ -424,6 +424,23 @@ static void expire(struct engine *e, unsigned db, struct bytes key)
     block_serve(e);
 }
 
+static void expire_field(struct engine *e, unsigned db, const struct value *hash,
+                         struct bytes field)
+{
+    struct bytes key = value_key(hash);
+
+    batch_begin(e, false);
+    engine_event(e, db, EVENT_HASH, "hexpired", key);
+    journal_make(&e->journal, change_field_remove(db, key, field));
+    if (value_is_over(hash)) {
+        engine_event(e, db, EVENT_GENERIC, "del", key);
+        journal_make(&e->journal, change_unbind(db, key));
+    }
+    batch_end(e);
+    e->stats.expired_fields++;
+    block_serve(e);
+}
+
 void engine_expire_now(struct engine *e, unsigned db, struct bytes key)
 {
     const struct value *v = keyspace_find_any(e->data->db[db], key);
@@ -435,17 +452,33 @@ void engine_expire_now(struct engine *e, unsigned db, struct bytes key)
     expire(e, db, key);
 }
 
+/* Removes one key or field of a database that has expired. Returns false if there was
+ * none. */
+static bool expire_one(struct engine *e, unsigned db, int64_t now_ms)
+{
+    const struct value *v = keyspace_first_expired(e->data->db[db], now_ms);
+    struct bytes field;
+
+    if (v != NULL) {
+        expire(e, db, value_key(v));
+        return true;
+    }
+    v = keyspace_first_expired_field(e->data->db[db], now_ms, &field);
+    if (v != NULL) {
+        expire_field(e, db, v, field);
+    }
+    return v != NULL;
+}
+
 static bool expire_until(struct engine *e, int64_t end_us)
 {
-    enum { PACE = 32 }; /* Keys between two looks at the clock. */
+    enum { PACE = 32 }; /* Removals between two looks at the clock. */
     int64_t now_ms = logtime_ms(&e->time);
-    const struct value *v;
 
     assert(!e->running.is_script);
     for (unsigned db = 0; e->settings.active_expire && db < e->data->count; db++) {
         unsigned done = 0;
-        while ((v = keyspace_first_expired(e->data->db[db], now_ms)) != NULL) {
-            expire(e, db, value_key(v));
+        while (expire_one(e, db, now_ms)) {
             if (++done % PACE == 0 && clock_monotonic_us() >= end_us) {
                 return true;
             }

@@ -38,7 +38,7 @@ struct engine_stats {
     uint64_t rejected_connections;
     uint64_t commands;
     uint64_t net_input_bytes, net_output_bytes;
-    uint64_t expired_keys;
+    uint64_t expired_keys, expired_fields;
     uint64_t expire_us; /* Spent on removing them. */
     uint64_t keyspace_hits, keyspace_misses;
     uint64_t error_replies;

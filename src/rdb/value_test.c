@@ -184,7 +184,7 @@ static bool is_hash(struct bytes content, struct bytes field, struct bytes expec
     if (restore(content, &v) != RDB_RESTORED) {
         return false;
     }
-    fine = value_type(v) == VALUE_HASH && value_hash_get(v, field, &found) &&
+    fine = value_type(v) == VALUE_HASH && value_hash_get(v, field, 0, &found) &&
            bytes_equal(found, expected);
     value_free(v);
     return fine;

@@ -15,29 +15,8 @@
 /* Descriptors for what is not a client: listeners, the log, libuv's own. */
 enum { FILES_RESERVED = 32 };
 
-/* clang-format off */
-static const struct command *const families[] = {
-    bitfield_commands,
-    bitmap_commands,
-    command_commands,
-    connection_commands,
-    dump_commands,
-    expire_commands,
-    hash_commands,
-    hyperloglog_commands,
-    key_commands,
-    list_commands,
-    list_pop_commands,
-    latency_commands,
-    script_commands,
-    server_commands,
-    set_commands,
-    slowlog_commands,
-    string_commands,
-    transaction_commands,
-    NULL,
-};
-/* clang-format on */
+static const struct command *const families[] = {COMMAND_FAMILIES, script_commands, server_commands,
+                                                 NULL};
 
 void server_draw_id(char id[ID_HEX + 1])
 {

@@ -22,6 +22,7 @@ enum encoding {
     PACKED,
     INTSET,
     TABLE,
+    TIMED,    /* A hash of which fields expire. */
     SEQUENCE, /* A list. */
     RANKING,  /* A table and a tree: a big sorted set. */
     STREAM,
@@ -64,7 +65,7 @@ struct value_class {
     const char *(*encoding_name)(const struct value *v);
     void *(*copy)(const struct value *v);                    /* Of the body. */
     size_t (*memory)(const struct value *v, size_t samples); /* Of the body. */
-    uint64_t (*scan)(const struct value *v, uint64_t cursor, value_visit *visit,
+    uint64_t (*scan)(const struct value *v, uint64_t cursor, int64_t now_ms, value_visit *visit,
                      void *context); /* NULL: there is no such command. */
     void (*check)(const struct value *v);
     struct digest (*digest)(const struct value *v);

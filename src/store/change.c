@@ -1,5 +1,7 @@
 #include "store/change.h"
 
+#include "base/mem.h"
+#include "data/packed.h"
 #include "data/sequence.h"
 #include "store/change_stream.h"
 #include "store/edit.h"
@@ -97,7 +99,7 @@ static void field_set(struct dataset *data, const struct change *c, struct chang
         return;
     }
     *inverse =
-        value_hash_get(v, c->member, &old)
+        value_hash_get(v, c->member, 0, &old)
             ? change_field_set(c->db, (struct bytes){0}, (struct bytes){0}, arena_copy(arena, old))
             : change_field_remove(c->db, (struct bytes){0}, (struct bytes){0});
     inverse->key = arena_copy(arena, c->key);
@@ -108,22 +110,81 @@ static void field_set(struct dataset *data, const struct change *c, struct chang
     }
 }
 
-static void field_remove(struct dataset *data, const struct change *c, struct change *inverse,
-                         struct arena *arena)
+/* Returns when the first field of a hash expires, or EXPIRES_NEVER. */
+static int64_t first_expiry_ms(const struct value *v)
 {
-    struct value *v = edit_find(data->db[c->db], c->key, VALUE_HASH);
+    int64_t expires_ms = EXPIRES_NEVER;
+    struct bytes field;
+
+    value_hash_first_to_expire(v, &field, &expires_ms);
+    return expires_ms;
+}
+
+/* A field that has an expiry beside its content is kept whole. */
+static void remove_keeping(struct value *v, const struct change *c, struct change *inverse,
+                           struct arena *arena)
+{
+    struct field *taken = edit_hash_take(v, c->member);
     struct bytes old = {0};
     bool found;
 
-    if (inverse == NULL) {
-        edit_hash_remove(v, c->member);
+    if (taken != NULL) {
+        *inverse = (struct change){.kind = CHANGE_FIELD_RESTORE,
+                                   .db = c->db,
+                                   .key = arena_copy(arena, c->key),
+                                   .field = taken};
         return;
     }
-    found = value_hash_get(v, c->member, &old);
+    found = value_hash_get(v, c->member, 0, &old);
     assert(found);
     *inverse = change_field_set(c->db, arena_copy(arena, c->key), arena_copy(arena, c->member),
                                 arena_copy(arena, old));
     inverse->position = edit_hash_remove(v, inverse->member);
+}
+
+static void field_remove(struct dataset *data, const struct change *c, struct change *inverse,
+                         struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_HASH);
+    int64_t before_ms = first_expiry_ms(v);
+
+    if (inverse == NULL) {
+        edit_hash_remove(v, c->member);
+    } else {
+        remove_keeping(v, c, inverse, arena);
+    }
+    edit_reindex_fields(data->db[c->db], v, before_ms);
+}
+
+static void field_retime(struct dataset *data, const struct change *c, struct change *inverse,
+                         struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_HASH);
+    int64_t before_ms = first_expiry_ms(v);
+    struct body *old = NULL;
+
+    if (inverse != NULL) {
+        *inverse =
+            change_field_retime(c->db, arena_copy(arena, c->key), arena_copy(arena, c->timed),
+                                value_hash_expires_ms(v, c->timed));
+    }
+    edit_hash_retime(v, c->timed, c->timed_expires_ms, inverse != NULL ? &old : NULL);
+    if (old != NULL) {
+        *inverse = put_back(c, arena, old);
+    }
+    edit_reindex_fields(data->db[c->db], v, before_ms);
+}
+
+static void field_restore(struct dataset *data, const struct change *c, struct change *inverse,
+                          struct arena *arena)
+{
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_HASH);
+    int64_t before_ms = first_expiry_ms(v);
+
+    (void)arena;
+    assert(inverse == NULL);
+    edit_hash_put(v, c->field);
+    edit_reindex_fields(data->db[c->db], v, before_ms);
 }
 
 static void set_add(struct dataset *data, const struct change *c, struct change *inverse,
@@ -285,14 +346,20 @@ static void flush(struct dataset *data, const struct change *c, struct change *i
 static void restore_body(struct dataset *data, const struct change *c, struct change *inverse,
                          struct arena *arena)
 {
-    const struct value *v = keyspace_find_any(data->db[c->db], c->key);
+    const struct value *bound = keyspace_find_any(data->db[c->db], c->key);
+    struct value *v;
+    int64_t before_ms;
 
     (void)arena;
     assert(inverse == NULL);
-    assert(v != NULL);
-    edit_restore_body(edit_find(data->db[c->db], c->key, value_type(v)), c->body);
+    assert(bound != NULL);
+    v = edit_find(data->db[c->db], c->key, value_type(bound));
+    before_ms = first_expiry_ms(v);
+    edit_restore_body(v, c->body);
+    edit_reindex_fields(data->db[c->db], v, before_ms);
 }
 
+/* clang-format off */
 static void (*const make[])(struct dataset *, const struct change *, struct change *,
                             struct arena *) = {
     [CHANGE_BIND] = bind,
@@ -321,7 +388,10 @@ static void (*const make[])(struct dataset *, const struct change *, struct chan
     [CHANGE_PENDING_SET] = make_pending_set,
     [CHANGE_PENDING_REMOVE] = make_pending_remove,
     [CHANGE_STREAM_BACK] = make_stream_back,
+    [CHANGE_FIELD_RETIME] = field_retime,
+    [CHANGE_FIELD_RESTORE] = field_restore,
 };
+/* clang-format on */
 
 _Static_assert(sizeof make / sizeof *make == CHANGE_KIND_END, "every kind has its function");
 
@@ -350,6 +420,9 @@ void change_drop(struct change *c)
         break;
     case CHANGE_STREAM_BACK:
         drop_stream_back(c);
+        break;
+    case CHANGE_FIELD_RESTORE:
+        mem_free(c->field);
         break;
     default:
         break;

@@ -44,13 +44,16 @@ enum change_kind {
     CHANGE_CONSUMER_REMOVE = 22, /* remove one with all it has         STREAM_BACK           */
     CHANGE_PENDING_SET = 23,     /* make an entry pending, or move it  PENDING_SET, _REMOVE  */
     CHANGE_PENDING_REMOVE = 24,  /* end that                           PENDING_SET           */
+    CHANGE_FIELD_RETIME = 26,    /* set when a field expires           FIELD_RETIME          */
     CHANGE_STREAM_BACK = 27,     /* put back what a stream has lost    never needs to be     */
+    CHANGE_FIELD_RESTORE = 28,   /* put back a field taken out whole   never needs to be     */
     CHANGE_KIND_END,
 };
 
 struct body;
 struct sequence;
 struct stream_back;
+struct field;
 
 struct change {
     uint8_t kind;
@@ -80,6 +83,10 @@ struct change {
             struct sequence *moved; /* LIST_INSERT: instead of an element; or NULL.
                                        Belongs to the change. */
         };
+        struct { /* FIELD_RETIME. */
+            struct bytes timed;
+            int64_t timed_expires_ms;
+        };
         struct { /* SCORE_*: the member; and SCORE_SET's score. */
             struct bytes scored;
             double score;
@@ -94,6 +101,7 @@ struct change {
         uint16_t other;            /* SWAP: the other database. */
         struct keyspace *keyspace; /* FLUSH: belongs to the change; NULL is an empty one. */
         struct body *body;         /* BODY: belongs to the change. */
+        struct field *field;       /* FIELD_RESTORE: likewise. */
     };
 };
 
@@ -182,6 +190,16 @@ static inline struct change change_field_set(unsigned db, struct bytes key, stru
 static inline struct change change_field_remove(unsigned db, struct bytes key, struct bytes field)
 {
     return change_of_member(CHANGE_FIELD_REMOVE, db, key, field, (struct bytes){0});
+}
+
+static inline struct change change_field_retime(unsigned db, struct bytes key, struct bytes field,
+                                                int64_t expires_ms)
+{
+    struct change c = change_on(CHANGE_FIELD_RETIME, db, key);
+
+    c.timed = field;
+    c.timed_expires_ms = expires_ms;
+    return c;
 }
 
 static inline struct change change_set_add(unsigned db, struct bytes key, struct bytes member)

@@ -27,6 +27,8 @@ static void put_inserted(struct buf *out, const struct change *c)
 void change_encode(const struct change *c, struct buf *out)
 {
     assert(c->kind != CHANGE_BODY && c->kind != CHANGE_STREAM_BACK);
+    assert(c->kind != CHANGE_BODY);
+    assert(c->kind != CHANGE_FIELD_RESTORE);
     buf_add_byte(out, (char)c->kind);
     put_number(out, c->db);
     switch (c->kind) {
@@ -54,6 +56,10 @@ void change_encode(const struct change *c, struct buf *out)
     case CHANGE_FIELD_SET:
         put_bytes(out, c->member);
         put_bytes(out, c->content);
+        break;
+    case CHANGE_FIELD_RETIME:
+        put_bytes(out, c->timed);
+        put_signed(out, c->timed_expires_ms);
         break;
     case CHANGE_FIELD_REMOVE:
     case CHANGE_SET_ADD:
@@ -177,6 +183,9 @@ static bool take_operands(struct bytes *in, const struct dataset *data, struct c
         return take_splice(in, c);
     case CHANGE_FIELD_SET:
         return take_bytes(in, &c->member) && take_bytes(in, &c->content);
+    case CHANGE_FIELD_RETIME:
+        return take_bytes(in, &c->timed) && take_signed(in, &c->timed_expires_ms) &&
+               c->timed_expires_ms >= EXPIRES_NEVER;
     case CHANGE_FIELD_REMOVE:
     case CHANGE_SET_ADD:
     case CHANGE_SET_REMOVE:

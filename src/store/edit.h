@@ -23,6 +23,10 @@ void edit_retime(struct keyspace *keys, struct bytes key, int64_t expires_ms);
 void edit_splice(struct keyspace *keys, struct bytes key, size_t offset, size_t removed,
                  struct bytes inserted, bool raw);
 
+/* To be called when fields of a bound hash have been edited: `before_ms` is when the
+ * first of them would have expired before that, or EXPIRES_NEVER. */
+void edit_reindex_fields(struct keyspace *keys, struct value *v, int64_t before_ms);
+
 /* Returns the limits of a keyspace. */
 const struct value_limits *edit_limits(const struct keyspace *keys);
 
@@ -41,6 +45,16 @@ uint32_t edit_set_remove(struct value *v, struct bytes member);
 void edit_hash_set(struct value *v, struct bytes field, struct bytes content, uint32_t position,
                    const struct value_limits *limits, struct body **outgrown);
 uint32_t edit_hash_remove(struct value *v, struct bytes field);
+
+/* Sets when a field expires that is there. */
+void edit_hash_retime(struct value *v, struct bytes field, int64_t expires_ms,
+                      struct body **outgrown);
+
+/* Takes a field out of a hash of which fields expire, with all that belongs to it, and
+ * puts it back. Returns NULL, having done nothing, if it is no such hash. */
+struct field;
+struct field *edit_hash_take(struct value *v, struct bytes field);
+void edit_hash_put(struct value *v, struct field *f);
 
 /* The same of a sorted set, where every member has its place. Adds a member, or moves
  * it to another score. */

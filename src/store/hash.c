@@ -1,29 +1,19 @@
-/* Hashes: packed as field, content, field, content, then a table. */
+/* Hashes: packed as field, content, field, content, then a table. One of which fields
+ * expire is of a kind of its own, however small. */
 #include "store/body.h"
-
-struct field {
-    uint32_t name_len;
-    uint32_t content_len;
-    char at[]; /* The name, then the content. */
-};
+#include "store/field.h"
+#include "store/timed.h"
 
 static struct bytes field_key(const void *item)
 {
-    const struct field *f = item;
-
-    return (struct bytes){f->at, f->name_len};
+    return field_name(item);
 }
 
-static struct bytes field_content(const struct field *f)
-{
-    return (struct bytes){f->at + f->name_len, f->content_len};
-}
+const struct table_type field_type = {.key = field_key};
 
-static const struct table_type field_type = {.key = field_key};
-
-static struct field *field_new(struct bytes name, struct bytes content)
+struct field *field_new(struct bytes name, struct bytes content, size_t extra)
 {
-    struct field *f = mem_alloc(sizeof *f + name.len + content.len);
+    struct field *f = mem_alloc(sizeof *f + name.len + content.len + extra);
 
     f->name_len = (uint32_t)name.len;
     f->content_len = (uint32_t)content.len;
@@ -36,13 +26,26 @@ static struct field *field_new(struct bytes name, struct bytes content)
     return f;
 }
 
-size_t value_hash_count(const struct value *v)
+size_t value_hash_count(const struct value *v, int64_t now_ms)
 {
     assert(v->type == VALUE_HASH);
-    return v->encoding == PACKED ? packed_count(body(v)) / 2 : table_count(body(v));
+    switch ((enum encoding)v->encoding) {
+    case PACKED:
+        return packed_count(body(v)) / 2;
+    case TIMED:
+        return timed_count(body(v), now_ms);
+    default:
+        return table_count(body(v));
+    }
 }
 
-bool value_hash_get(const struct value *v, struct bytes field, struct bytes *content)
+static size_t count_all(const struct value *v)
+{
+    return value_hash_count(v, 0);
+}
+
+bool value_hash_get(const struct value *v, struct bytes field, int64_t now_ms,
+                    struct bytes *content)
 {
     const struct packed *packed;
     const struct field *item;
@@ -58,47 +61,70 @@ bool value_hash_get(const struct value *v, struct bytes field, struct bytes *con
         *content = packed_get(packed, packed_next(packed, at));
         return true;
     }
-    item = table_find(body(v), field);
+    item = v->encoding == TIMED ? timed_find(body(v), field, now_ms) : table_find(body(v), field);
     if (item != NULL) {
         *content = field_content(item);
     }
     return item != NULL;
+}
+
+int64_t value_hash_expires_ms(const struct value *v, struct bytes field)
+{
+    const struct field *f = v->encoding == TIMED ? timed_find(body(v), field, 0) : NULL;
+
+    return f == NULL ? EXPIRES_NEVER : timed_expires_ms(f);
+}
+
+bool value_hash_first_to_expire(const struct value *v, struct bytes *field, int64_t *expires_ms)
+{
+    const struct field *first;
+
+    if (v->encoding != TIMED) {
+        return false;
+    }
+    first = timed_first(body(v));
+    if (first != NULL) {
+        *field = field_name(first);
+        *expires_ms = timed_expires_ms(first);
+    }
+    return first != NULL;
 }
 
 bool value_hash_next(const struct value *v, struct value_walk *walk, struct bytes *field,
                      struct bytes *content)
 {
-    const void *item;
+    const struct field *item;
 
     assert(v->type == VALUE_HASH);
     if (v->encoding == PACKED) {
         return packed_step(body(v), walk, field) && packed_step(body(v), walk, content);
     }
-    item = table_next(body(v), &walk->table);
+    item = v->encoding == TIMED ? timed_next(body(v), &walk->table, walk->now_ms)
+                                : table_next(body(v), &walk->table);
     if (item != NULL) {
-        *field = field_key(item);
+        *field = field_name(item);
         *content = field_content(item);
     }
     return item != NULL;
 }
 
-void value_hash_random(const struct value *v, struct random *r, struct bytes *field,
+void value_hash_random(const struct value *v, struct random *r, int64_t now_ms, struct bytes *field,
                        struct bytes *content)
 {
     const struct packed *packed;
-    const void *item;
+    const struct field *item;
     packed_at at;
 
-    assert(value_hash_count(v) > 0);
+    assert(value_hash_count(v, now_ms) > 0);
     if (v->encoding == PACKED) {
         packed = body(v);
-        at = packed_select(packed, 2 * random_below(r, value_hash_count(v)));
+        at = packed_select(packed, 2 * random_below(r, packed_count(packed) / 2));
         *field = packed_get(packed, at);
         *content = packed_get(packed, packed_next(packed, at));
         return;
     }
-    item = table_random(body(v), r);
-    *field = field_key(item);
+    item = v->encoding == TIMED ? timed_random(body(v), r, now_ms) : table_random(body(v), r);
+    *field = field_name(item);
     *content = field_content(item);
 }
 
@@ -109,9 +135,21 @@ static void hash_to_table(struct value *v, struct body **outgrown)
     struct bytes field, content;
 
     while (value_hash_next(v, &walk, &field, &content)) {
-        table_put(table, field_new(field, content));
+        table_put(table, field_new(field, content, 0));
     }
     take_body(v, TABLE, table, outgrown);
+}
+
+static void hash_to_timed(struct value *v, struct body **outgrown)
+{
+    struct timed *timed = timed_new();
+    struct value_walk walk = {0};
+    struct bytes field, content;
+
+    while (value_hash_next(v, &walk, &field, &content)) {
+        timed_set(timed, field, content);
+    }
+    take_body(v, TIMED, timed, outgrown);
 }
 
 static void packed_set(struct value *v, struct bytes field, struct bytes content, uint32_t position)
@@ -140,7 +178,7 @@ static void table_set(struct value *v, struct bytes name, struct bytes content)
         }
         return;
     }
-    mem_free(table_put(body(v), field_new(name, content)));
+    mem_free(table_put(body(v), field_new(name, content, 0)));
 }
 
 static bool stays_packed(const struct value *v, struct bytes field, struct bytes content,
@@ -149,7 +187,7 @@ static bool stays_packed(const struct value *v, struct bytes field, struct bytes
     return field.len <= limits->hash_max_packed_value &&
            content.len <= limits->hash_max_packed_value &&
            packed_size(body(v)) + field.len + content.len <= PACKED_BYTES &&
-           (value_hash_count(v) < limits->hash_max_packed_entries ||
+           (count_all(v) < limits->hash_max_packed_entries ||
             packed_find(body(v), field, 2) != PACKED_NONE);
 }
 
@@ -160,11 +198,38 @@ void edit_hash_set(struct value *v, struct bytes field, struct bytes content, ui
     if (v->encoding == PACKED && !stays_packed(v, field, content, limits)) {
         hash_to_table(v, outgrown);
     }
-    if (v->encoding == PACKED) {
+    switch ((enum encoding)v->encoding) {
+    case PACKED:
         packed_set(v, field, content, position);
-    } else {
+        break;
+    case TIMED:
+        timed_set(body(v), field, content);
+        break;
+    default:
         table_set(v, field, content);
     }
+}
+
+void edit_hash_retime(struct value *v, struct bytes field, int64_t expires_ms,
+                      struct body **outgrown)
+{
+    assert(v->type == VALUE_HASH);
+    if (v->encoding != TIMED) {
+        hash_to_timed(v, outgrown);
+    }
+    timed_retime(body(v), field, expires_ms);
+}
+
+struct field *edit_hash_take(struct value *v, struct bytes field)
+{
+    assert(v->type == VALUE_HASH);
+    return v->encoding == TIMED ? timed_take(body(v), field) : NULL;
+}
+
+void edit_hash_put(struct value *v, struct field *f)
+{
+    assert(v->encoding == TIMED);
+    timed_put(body(v), f);
 }
 
 uint32_t edit_hash_remove(struct value *v, struct bytes field)
@@ -174,8 +239,8 @@ uint32_t edit_hash_remove(struct value *v, struct bytes field)
     void *item;
 
     assert(v->type == VALUE_HASH);
-    if (v->encoding == TABLE) {
-        item = table_remove(body(v), field);
+    if (v->encoding != PACKED) {
+        item = v->encoding == TIMED ? timed_take(body(v), field) : table_remove(body(v), field);
         assert(item != NULL);
         mem_free(item);
         return PACKED_NONE;
@@ -192,10 +257,15 @@ bool value_fill_field(struct value *v, struct bytes field, struct bytes content,
                       const struct value_limits *limits)
 {
     struct bytes old;
-    bool fresh = !value_hash_get(v, field, &old);
+    bool fresh = !value_hash_get(v, field, 0, &old);
 
     edit_hash_set(v, field, content, PACKED_NONE, limits, NULL);
     return fresh;
+}
+
+void value_fill_field_expiry(struct value *v, struct bytes field, int64_t expires_ms)
+{
+    edit_hash_retime(v, field, expires_ms, NULL);
 }
 
 struct scan {
@@ -203,21 +273,30 @@ struct scan {
     void *context;
 };
 
-static void scan_field(void *item, void *context)
+static void scan_timed(const struct field *f, void *context)
 {
     struct scan *s = context;
 
-    s->visit(field_key(item), field_content(item), s->context);
+    s->visit(field_name(f), field_content(f), s->context);
 }
 
-uint64_t value_hash_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context)
+static void scan_field(void *item, void *context)
 {
-    struct scan scan = {visit, context};
+    scan_timed(item, context);
+}
+
+static uint64_t scan(const struct value *v, uint64_t cursor, int64_t now_ms, value_visit *visit,
+                     void *context)
+{
+    struct scan visited = {visit, context};
     struct value_walk walk = {0};
     struct bytes field, content;
 
     if (v->encoding == TABLE) {
-        return table_scan(body(v), cursor, scan_field, &scan);
+        return table_scan(body(v), cursor, scan_field, &visited);
+    }
+    if (v->encoding == TIMED) {
+        return timed_scan(body(v), cursor, now_ms, scan_timed, &visited);
     }
     while (value_hash_next(v, &walk, &field, &content)) {
         visit(field, content, context);
@@ -227,8 +306,13 @@ uint64_t value_hash_scan(const struct value *v, uint64_t cursor, value_visit *vi
 
 /* The class. */
 
+/* Redis 7.4 packs small hashes of which fields expire; here the name says so alone. */
 static const char *encoding_name(const struct value *v)
 {
+    if (v->encoding == TIMED) {
+        return count_all(v) <= value_limits_default.hash_max_packed_entries ? "listpackex"
+                                                                            : "hashtable";
+    }
     return v->encoding == PACKED ? "listpack" : "hashtable";
 }
 
@@ -241,17 +325,26 @@ static void *copy(const struct value *v)
     if (v->encoding == PACKED) {
         return packed_copy(body(v));
     }
+    if (v->encoding == TIMED) {
+        return timed_copy(body(v));
+    }
     table = table_new(&field_type);
     while ((item = table_next(body(v), &walk)) != NULL) {
-        table_put(table, field_new(field_key(item), field_content(item)));
+        table_put(table, field_new(field_name(item), field_content(item), 0));
     }
     return table;
 }
 
 static size_t memory(const struct value *v, size_t samples)
 {
-    return v->encoding == PACKED ? packed_memory(body(v))
-                                 : table_memory(body(v)) + items_memory(body(v), samples);
+    switch ((enum encoding)v->encoding) {
+    case PACKED:
+        return packed_memory(body(v));
+    case TIMED:
+        return timed_memory(body(v), samples);
+    default:
+        return table_memory(body(v)) + items_memory(body(v), samples);
+    }
 }
 
 static void check(const struct value *v)
@@ -259,6 +352,8 @@ static void check(const struct value *v)
     if (v->encoding == PACKED) {
         packed_check(body(v));
         assert(packed_count(body(v)) % 2 == 0);
+    } else if (v->encoding == TIMED) {
+        timed_check(body(v));
     } else {
         assert(v->encoding == TABLE);
         table_check(body(v));
@@ -272,34 +367,61 @@ static struct digest digest(const struct value *v)
     struct bytes field, content;
 
     while (value_hash_next(v, &walk, &field, &content)) {
-        digest_add(&sum, digest_mix(digest_bytes(field), digest_bytes(content)), 0);
+        int64_t expires_ms = value_hash_expires_ms(v, field);
+        uint64_t place = expires_ms == EXPIRES_NEVER ? 0 : (uint64_t)expires_ms;
+
+        digest_add(&sum, digest_mix(digest_bytes(field), digest_bytes(content)), place);
     }
     return sum;
 }
 
+/* The expiry of a field is written only in a hash that can have one. */
 static void encode(const struct value *v, struct buf *out)
 {
     struct value_walk walk = {0};
     struct bytes field, content;
+    bool timed = v->encoding == TIMED;
 
-    put_number(out, value_hash_count(v));
+    buf_add_byte(out, timed);
+    put_number(out, count_all(v));
     while (value_hash_next(v, &walk, &field, &content)) {
         put_bytes(out, field);
         put_bytes(out, content);
+        if (timed) {
+            put_signed(out, value_hash_expires_ms(v, field));
+        }
     }
+}
+
+static bool decode_field(struct bytes *in, struct value *v, bool timed,
+                         const struct value_limits *limits)
+{
+    struct bytes field, content;
+    int64_t expires_ms;
+
+    if (!take_bytes(in, &field) || !take_bytes(in, &content) ||
+        !value_fill_field(v, field, content, limits)) {
+        return false;
+    }
+    if (timed) {
+        if (!take_signed(in, &expires_ms) || expires_ms < EXPIRES_NEVER) {
+            return false;
+        }
+        value_fill_field_expiry(v, field, expires_ms);
+    }
+    return true;
 }
 
 static bool decode(struct bytes *in, struct value *v, const struct value_limits *limits)
 {
-    struct bytes field, content;
     uint64_t count;
+    bool timed;
 
-    if (!take_number(in, &count)) {
+    if (!take_flag(in, &timed) || !take_number(in, &count)) {
         return false;
     }
     for (; count > 0; count--) {
-        if (!take_bytes(in, &field) || !take_bytes(in, &content) ||
-            !value_fill_field(v, field, content, limits)) {
+        if (!decode_field(in, v, timed, limits)) {
             return false;
         }
     }
@@ -309,11 +431,11 @@ static bool decode(struct bytes *in, struct value *v, const struct value_limits 
 const struct value_class hash_class = {
     .name = "hash",
     .first = PACKED,
-    .count = value_hash_count,
+    .count = count_all,
     .encoding_name = encoding_name,
     .copy = copy,
     .memory = memory,
-    .scan = value_hash_scan,
+    .scan = scan,
     .check = check,
     .digest = digest,
     .encode = encode,

@@ -9,6 +9,7 @@
 struct keyspace {
     struct table *table;
     struct tree *expiry; /* Values that expire, by when. */
+    struct tree *fields; /* Hashes of which fields expire, by when the first does. */
     const struct value_limits *limits;
     struct value *last; /* The value last found, while it is bound; or NULL. */
 };
@@ -27,6 +28,7 @@ struct keyspace *keyspace_new(const struct value_limits *limits)
 
     keys->table = table_new(&value_table);
     keys->expiry = tree_new(&by_address);
+    keys->fields = tree_new(&by_address);
     keys->limits = limits;
     keys->last = NULL;
     return keys;
@@ -43,6 +45,7 @@ void keyspace_free(struct keyspace *keys)
         return;
     }
     tree_free(keys->expiry, NULL);
+    tree_free(keys->fields, NULL);
     table_free(keys->table, free_value);
     mem_free(keys);
 }
@@ -119,6 +122,19 @@ const struct value *keyspace_first_expired(const struct keyspace *keys, int64_t 
     return tree_item(first);
 }
 
+const struct value *keyspace_first_expired_field(const struct keyspace *keys, int64_t now_ms,
+                                                 struct bytes *field)
+{
+    struct tree_at first = tree_first(keys->fields);
+    int64_t expires_ms;
+
+    if (tree_at_end(first) || time_of(tree_order(first)) > now_ms) {
+        return NULL;
+    }
+    value_hash_first_to_expire(tree_item(first), field, &expires_ms);
+    return tree_item(first);
+}
+
 int64_t keyspace_mean_ttl_ms(const struct keyspace *keys, int64_t now_ms)
 {
     enum { SAMPLES = 16 };
@@ -168,17 +184,20 @@ const struct value *keyspace_next(const struct keyspace *keys, struct table_walk
 
 size_t keyspace_memory(const struct keyspace *keys)
 {
-    return table_memory(keys->table) + tree_memory(keys->expiry);
+    return table_memory(keys->table) + tree_memory(keys->expiry) + tree_memory(keys->fields);
 }
 
 void keyspace_check(const struct keyspace *keys)
 {
     struct table_walk walk = {0};
     const struct value *v;
+    struct bytes field;
     size_t expiring = 0;
+    size_t hashes = 0;
 
     table_check(keys->table);
     tree_check(keys->expiry);
+    tree_check(keys->fields);
     while ((v = table_next(keys->table, &walk)) != NULL) {
         int64_t expires_ms = value_expires_ms(v);
 
@@ -190,25 +209,57 @@ void keyspace_check(const struct keyspace *keys)
             assert(tree_item(at) == v);
             expiring++;
         }
+        if (value_hash_first_to_expire(v, &field, &expires_ms)) {
+            struct tree_at at = tree_seek(keys->fields, order_of(expires_ms), v);
+            assert(!tree_at_end(at));
+            assert(tree_item(at) == v);
+            hashes++;
+        }
     }
     assert(tree_count(keys->expiry) == expiring);
+    assert(tree_count(keys->fields) == hashes);
 }
 
 static void index_add(struct keyspace *keys, struct value *v)
 {
     int64_t expires_ms = value_expires_ms(v);
+    struct bytes field;
 
     if (expires_ms != EXPIRES_NEVER) {
         tree_add(keys->expiry, order_of(expires_ms), v);
+    }
+    if (value_hash_first_to_expire(v, &field, &expires_ms)) {
+        tree_add(keys->fields, order_of(expires_ms), v);
     }
 }
 
 static void index_remove(struct keyspace *keys, struct value *v)
 {
     int64_t expires_ms = value_expires_ms(v);
+    struct bytes field;
 
     if (expires_ms != EXPIRES_NEVER) {
         tree_remove(keys->expiry, order_of(expires_ms), v);
+    }
+    if (value_hash_first_to_expire(v, &field, &expires_ms)) {
+        tree_remove(keys->fields, order_of(expires_ms), v);
+    }
+}
+
+void edit_reindex_fields(struct keyspace *keys, struct value *v, int64_t before_ms)
+{
+    int64_t after_ms = EXPIRES_NEVER;
+    struct bytes field;
+
+    value_hash_first_to_expire(v, &field, &after_ms);
+    if (after_ms == before_ms) {
+        return;
+    }
+    if (before_ms != EXPIRES_NEVER) {
+        tree_remove(keys->fields, order_of(before_ms), v);
+    }
+    if (after_ms != EXPIRES_NEVER) {
+        tree_add(keys->fields, order_of(after_ms), v);
     }
 }
 

@@ -38,6 +38,11 @@ size_t keyspace_count_expiring(const struct keyspace *keys);
 /* Returns the value that expires first if it has by `now_ms`; NULL if none has. */
 const struct value *keyspace_first_expired(const struct keyspace *keys, int64_t now_ms);
 
+/* Returns the hash of which a field expires first if one has by `now_ms`, and the
+ * field; NULL if none has. */
+const struct value *keyspace_first_expired_field(const struct keyspace *keys, int64_t now_ms,
+                                                 struct bytes *field);
+
 /* Returns the mean time to live in milliseconds of the keys that expire; an
  * estimate. 0 if there are none. */
 int64_t keyspace_mean_ttl_ms(const struct keyspace *keys, int64_t now_ms);

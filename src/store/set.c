@@ -236,14 +236,16 @@ static void scan_member(void *item, void *context)
     s->visit(member_key(item), (struct bytes){0}, s->context);
 }
 
-uint64_t value_set_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context)
+static uint64_t scan(const struct value *v, uint64_t cursor, int64_t now_ms, value_visit *visit,
+                     void *context)
 {
-    struct scan scan = {visit, context};
+    struct scan visited = {visit, context};
     struct value_walk walk = {0};
     struct bytes member;
 
+    (void)now_ms;
     if (v->encoding == TABLE) {
-        return table_scan(body(v), cursor, scan_member, &scan);
+        return table_scan(body(v), cursor, scan_member, &visited);
     }
     while (value_set_next(v, &walk, &member)) {
         visit(member, (struct bytes){0}, context);
@@ -352,7 +354,7 @@ const struct value_class set_class = {
     .encoding_name = encoding_name,
     .copy = copy,
     .memory = memory,
-    .scan = value_set_scan,
+    .scan = scan,
     .check = check,
     .digest = digest,
     .encode = encode,

@@ -3,6 +3,7 @@
 #include "data/intset.h"
 #include "data/sequence.h"
 #include "store/body.h"
+#include "store/timed.h"
 
 const struct value_limits value_limits_default = {
     .hash_max_packed_entries = 512,
@@ -111,16 +112,28 @@ static void free_table(void *at)
     table_free(at, mem_free);
 }
 
+static void free_timed(void *at)
+{
+    timed_free(at);
+}
+
 static void free_sequence(void *at)
 {
     sequence_free(at);
 }
 
+/* clang-format off */
 static void (*const free_at[])(void *at) = {
-    [BLOB] = mem_free,      [PACKED] = free_packed,   [INTSET] = free_intset,
-    [TABLE] = free_table,   [RANKING] = ranking_free, [SEQUENCE] = free_sequence,
+    [BLOB] = mem_free,
+    [PACKED] = free_packed,
+    [INTSET] = free_intset,
+    [TABLE] = free_table,
+    [TIMED] = free_timed,
+    [SEQUENCE] = free_sequence,
+    [RANKING] = ranking_free,
     [STREAM] = stream_free,
 };
+/* clang-format on */
 
 _Static_assert(sizeof free_at / sizeof *free_at == ENCODING_END, "every body can be freed");
 
@@ -150,6 +163,16 @@ enum value_type value_type(const struct value *v)
 struct bytes value_key(const struct value *v)
 {
     return (struct bytes){key_at(v), v->key_len};
+}
+
+bool value_has_expired(const struct value *v, int64_t now_ms)
+{
+    int64_t expires_ms = value_expires_ms(v);
+
+    if (expires_ms != EXPIRES_NEVER && expires_ms <= now_ms) {
+        return true;
+    }
+    return v->encoding == TIMED && timed_count(body(v), now_ms) == 0;
 }
 
 int64_t value_expires_ms(const struct value *v)
@@ -340,7 +363,8 @@ bool packed_step(const struct packed *p, struct value_walk *walk, struct bytes *
     return true;
 }
 
-uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context)
+uint64_t value_scan(const struct value *v, uint64_t cursor, int64_t now_ms, value_visit *visit,
+                    void *context)
 {
-    return class_of(v)->scan(v, cursor, visit, context);
+    return class_of(v)->scan(v, cursor, now_ms, visit, context);
 }

@@ -60,12 +60,10 @@ struct bytes value_key(const struct value *v);
 
 /* Returns when the value expires, or EXPIRES_NEVER. */
 int64_t value_expires_ms(const struct value *v);
-static inline bool value_has_expired(const struct value *v, int64_t now_ms)
-{
-    int64_t expires_ms = value_expires_ms(v);
 
-    return expires_ms != EXPIRES_NEVER && expires_ms <= now_ms;
-}
+/* Returns whether a value is no longer there by `now_ms`: because it has expired, or
+ * because all the fields of a hash have. */
+bool value_has_expired(const struct value *v, int64_t now_ms);
 
 /* Returns when the value was last asked for, in seconds of Unix time, cut to 32
  * bits. */
@@ -106,6 +104,7 @@ bool value_raw(const struct value *v);
  *     struct value_walk walk = {0};
  *     while (value_set_next(v, &walk, &member)) ...                            */
 struct value_walk {
+    int64_t now_ms; /* Hashes: fields that have expired by then are passed over. */
     bool begun;
     uint32_t packed;
     size_t index;
@@ -122,23 +121,29 @@ bool value_set_next(const struct value *v, struct value_walk *walk, struct bytes
  * a number is written that the set holds as such. */
 struct bytes value_set_random(const struct value *v, struct random *r, char text[NUMBER_INT_MAX]);
 
-/* Hashes. */
-size_t value_hash_count(const struct value *v);
-bool value_hash_get(const struct value *v, struct bytes field, struct bytes *content);
+/* Hashes. A field that has expired by `now_ms` is absent to all of these; 0 sees all. */
+size_t value_hash_count(const struct value *v, int64_t now_ms);
+bool value_hash_get(const struct value *v, struct bytes field, int64_t now_ms,
+                    struct bytes *content);
 bool value_hash_next(const struct value *v, struct value_walk *walk, struct bytes *field,
                      struct bytes *content);
 
 /* Returns a field, each equally likely. The hash is not empty. */
-void value_hash_random(const struct value *v, struct random *r, struct bytes *field,
+void value_hash_random(const struct value *v, struct random *r, int64_t now_ms, struct bytes *field,
                        struct bytes *content);
+
+/* Returns when a field expires; EXPIRES_NEVER if it does not, or is not there. */
+int64_t value_hash_expires_ms(const struct value *v, struct bytes field);
+
+/* Finds the field that expires first. Returns false if none does. */
+bool value_hash_first_to_expire(const struct value *v, struct bytes *field, int64_t *expires_ms);
 
 /* Visits some elements of a collection, as table_scan() does: a small one at
  * once. `content` is empty for a set, and the score as text for a sorted set. Returns the next
  * cursor, 0 at the end. */
 typedef void value_visit(struct bytes element, struct bytes content, void *context);
-uint64_t value_set_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
-uint64_t value_hash_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
-uint64_t value_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
+uint64_t value_scan(const struct value *v, uint64_t cursor, int64_t now_ms, value_visit *visit,
+                    void *context);
 
 /* Makes a string that is not bound yet count as modified in place. */
 void value_fill_raw(struct value *v);
@@ -152,5 +157,8 @@ struct value *value_new_blank(struct bytes key, size_t len, char **at);
 bool value_fill_member(struct value *v, struct bytes member, const struct value_limits *limits);
 bool value_fill_field(struct value *v, struct bytes field, struct bytes content,
                       const struct value_limits *limits);
+
+/* Sets when a field expires that has been filled in. */
+void value_fill_field_expiry(struct value *v, struct bytes field, int64_t expires_ms);
 
 #endif

@@ -277,7 +277,7 @@ static struct value *hash_of(const char *first, ...)
 
 static size_t count_of(const struct value *v)
 {
-    return value_type(v) == VALUE_SET ? value_set_count(v) : value_hash_count(v);
+    return value_type(v) == VALUE_SET ? value_set_count(v) : value_hash_count(v, 0);
 }
 
 static struct value *of_numbers(enum value_type type, size_t count)
@@ -333,7 +333,7 @@ static bool scan_meets_numbers(const struct value *v, size_t count)
     uint64_t cursor = 0;
 
     do {
-        cursor = value_scan(v, cursor, visit, &scanned);
+        cursor = value_scan(v, cursor, 0, visit, &scanned);
         CHECK(cursor == 0 || count > 4);
     } while (cursor != 0);
     for (size_t i = 0; i < 1000; i++) {
@@ -421,9 +421,9 @@ TEST(filling_tells_what_was_there)
     CHECK(!value_fill_member(set, BYTES("a"), &low_limits));
     CHECK(value_fill_field(hash, BYTES("a"), BYTES("1"), &low_limits));
     CHECK(!value_fill_field(hash, BYTES("a"), BYTES("2"), &low_limits));
-    CHECK(value_hash_get(hash, BYTES("a"), &content));
+    CHECK(value_hash_get(hash, BYTES("a"), 0, &content));
     CHECK(bytes_equal(content, BYTES("2")));
-    CHECK(!value_hash_get(hash, BYTES("2"), &content));
+    CHECK(!value_hash_get(hash, BYTES("2"), 0, &content));
     value_free(set);
     value_free(hash);
 }
@@ -528,7 +528,7 @@ TEST(random_elements_are_equally_likely)
                 if (type == VALUE_SET) {
                     element = value_set_random(v, &r, text);
                 } else {
-                    value_hash_random(v, &r, &element, &content);
+                    value_hash_random(v, &r, 0, &element, &content);
                     CHECK(bytes_equal(element, content));
                 }
                 CHECK(number_parse_int(element, &number));

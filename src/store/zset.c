@@ -463,19 +463,21 @@ static void scan_scored(void *item, void *context)
     scan_pair(context, scored_key(s), s->score);
 }
 
-uint64_t value_zset_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context)
+static uint64_t scan(const struct value *v, uint64_t cursor, int64_t now_ms, value_visit *visit,
+                     void *context)
 {
-    struct scan scan = {visit, context};
+    struct scan visited = {visit, context};
     struct zset_walk walk;
     struct bytes member;
     double score;
 
+    (void)now_ms;
     if (v->encoding == RANKING) {
-        return table_scan(ranking_of(v)->table, cursor, scan_scored, &scan);
+        return table_scan(ranking_of(v)->table, cursor, scan_scored, &visited);
     }
     walk = zset_walk_from(v, 0, false);
     while (zset_walk_next(&walk, &member, &score)) {
-        scan_pair(&scan, member, score);
+        scan_pair(&visited, member, score);
     }
     return 0;
 }
@@ -585,7 +587,7 @@ const struct value_class zset_class = {
     .encoding_name = encoding_name,
     .copy = copy,
     .memory = memory,
-    .scan = value_zset_scan,
+    .scan = scan,
     .check = check,
     .digest = digest,
     .encode = encode,

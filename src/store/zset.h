@@ -46,9 +46,6 @@ bool zset_walk_next(struct zset_walk *walk, struct bytes *member, double *score)
 void value_zset_random(const struct value *v, struct random *r, struct bytes *member,
                        double *score);
 
-/* As value_scan(); the content is the score as text. */
-uint64_t value_zset_scan(const struct value *v, uint64_t cursor, value_visit *visit, void *context);
-
 /* Adds to a value that is not bound yet. Returns false if the member was there: its
  * score is then overwritten. */
 bool value_fill_scored(struct value *v, struct bytes member, double score,

@@ -281,7 +281,7 @@ TEST(a_scan_meets_each_member_once_with_its_score)
         uint64_t cursor = 0;
 
         do {
-            cursor = value_scan(v, cursor, count_visit, met);
+            cursor = value_scan(v, cursor, 0, count_visit, met);
         } while (cursor != 0);
         for (size_t letter = 0; letter < 26; letter++) {
             CHECK(met[letter] == (letter % 2 == 0));
