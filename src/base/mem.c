@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,6 +71,38 @@ static void *resize(void *block, size_t size)
     return rallocx(block, size, 0);
 }
 
+static size_t read_size(const char *name)
+{
+    size_t size = 0;
+    size_t len = sizeof size;
+
+    mallctl(name, &size, &len, NULL, 0);
+    return size;
+}
+
+void mem_details(struct mem_details *details)
+{
+    uint64_t epoch = 1; /* Written, it has the figures taken anew. */
+    size_t len = sizeof epoch;
+
+    mallctl("epoch", &epoch, &len, &epoch, len);
+    details->allocated = read_size("stats.allocated");
+    details->active = read_size("stats.active");
+    details->resident = read_size("stats.resident");
+}
+
+bool mem_purge(void)
+{
+    mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+    return mallctl("arena." STRINGIFY(MALLCTL_ARENAS_ALL) ".purge", NULL, NULL, NULL, 0) == 0;
+}
+
+bool mem_print(void (*see)(void *context, const char *text), void *context)
+{
+    malloc_stats_print(see, context, "");
+    return true;
+}
+
 const char *mem_allocator(void)
 {
     return "jemalloc-" STRINGIFY(JEMALLOC_VERSION_MAJOR) "." STRINGIFY(
@@ -120,6 +153,23 @@ size_t mem_size(const void *block)
 static void *resize(void *block, size_t size)
 {
     return realloc(block, size);
+}
+
+void mem_details(struct mem_details *details)
+{
+    *details = (struct mem_details){0};
+}
+
+bool mem_purge(void)
+{
+    return false;
+}
+
+bool mem_print(void (*see)(void *context, const char *text), void *context)
+{
+    (void)see;
+    (void)context;
+    return false;
 }
 
 const char *mem_allocator(void)

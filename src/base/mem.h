@@ -8,6 +8,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Returns `size` bytes, never NULL. The content is undefined. */
@@ -42,6 +43,22 @@ size_t mem_used(void);
 
 /* Returns the most that mem_used() has been when somebody asked. */
 size_t mem_peak(void);
+
+/* What the allocator holds, for all of the process; without jemalloc nothing is known,
+ * and all is 0. */
+struct mem_details {
+    size_t allocated; /* Bytes asked for, */
+    size_t active;    /* in pages that are in use, */
+    size_t resident;  /* and all pages in memory. */
+};
+void mem_details(struct mem_details *details);
+
+/* Gives memory that is not in use back to the system. Returns false without jemalloc. */
+bool mem_purge(void);
+
+/* Calls `see` with the parts of the allocator's own report. Returns false without
+ * jemalloc. */
+bool mem_print(void (*see)(void *context, const char *text), void *context);
 
 /* Returns the allocator's name and version, as INFO shows it. */
 const char *mem_allocator(void);

@@ -409,7 +409,7 @@ int64_t block_deadline_ms(const struct engine *e)
 void block_time_out(struct engine *e)
 {
     if (pause_deadline_ms(e) <= logtime_ms(&e->time)) {
-        block_resume(e);
+        pause_finish(e);
     }
     while (first_deadline_ms(e) <= logtime_ms(&e->time)) {
         time_is_up(tree_item(tree_first(e->waiting.deadlines)));

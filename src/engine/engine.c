@@ -494,6 +494,7 @@ bool engine_expire(struct engine *e, int64_t budget_us)
     int64_t spent_us = clock_monotonic_us() - start_us;
 
     e->stats.expire_us += (uint64_t)spent_us;
+    e->stats.expire_capped += more;
     latency_note(e, LATENCY_EXPIRE_CYCLE, (uint64_t)spent_us / 1000);
     return more;
 }

@@ -38,8 +38,10 @@ struct engine_stats {
     uint64_t rejected_connections;
     uint64_t commands;
     uint64_t net_input_bytes, net_output_bytes;
+    uint64_t reads, writes; /* Of sockets. */
     uint64_t expired_keys, expired_fields;
-    uint64_t expire_us; /* Spent on removing them. */
+    uint64_t expire_us;     /* Spent on removing them. */
+    uint64_t expire_capped; /* How often time was up before all were removed. */
     uint64_t keyspace_hits, keyspace_misses;
     uint64_t error_replies;
     uint64_t scripts, script_rollbacks, script_kills;

@@ -16,6 +16,7 @@ void pause_begin(struct engine *e, enum pause_kind kind, int64_t until_ms)
 
 void pause_end(struct engine *e)
 {
+    e->pause.ended = e->pause.kind != PAUSE_NONE;
     e->pause.kind = PAUSE_NONE;
 }
 
@@ -56,8 +57,20 @@ bool pause_holds(const struct session *s, const struct command *cmd, size_t argc
            ((cmd->flags & COMMAND_EXECUTES) && queue_may_write(s));
 }
 
+void pause_finish(struct engine *e)
+{
+    enum { EXPIRE_BUDGET_US = 20 * 1000 };
+
+    e->pause.ended = false;
+    engine_expire(e, EXPIRE_BUDGET_US);
+    block_resume(e);
+}
+
 int64_t pause_deadline_ms(const struct engine *e)
 {
+    if (e->pause.ended) {
+        return 0;
+    }
     if (e->waiting.postponed_first == NULL) {
         return INT64_MAX;
     }

@@ -17,6 +17,7 @@ enum pause_kind {
 struct pause {
     enum pause_kind kind;
     int64_t until_ms; /* Log time. */
+    bool ended;       /* By a client, and what it has held up is still to be done. */
 };
 
 /* Begins a pause, or makes the one that there is as long and as strict. */
@@ -32,7 +33,10 @@ bool pause_stops_writes(const struct engine *e);
 bool pause_holds(const struct session *s, const struct command *cmd, size_t argc,
                  const struct bytes *argv);
 
-/* When the requests that were put off are to be run; INT64_MAX if there are none. */
+/* Does what a pause that is over has held up: keys expire, and requests run. */
+void pause_finish(struct engine *e);
+
+/* When pause_finish() is to be called; INT64_MAX if there is nothing to do. */
 int64_t pause_deadline_ms(const struct engine *e);
 
 #endif

@@ -150,10 +150,14 @@ static void add_last_command(const struct session *s, struct buf *out)
     }
 }
 
+size_t session_memory(const struct session *s)
+{
+    return mem_size(s) + s->out.cap + s->input_bytes + s->input_free + s->queue_bytes;
+}
+
 void session_describe(const struct session *s, struct buf *out)
 {
     int64_t now_ms = logtime_ms(&s->engine->time);
-    size_t memory = mem_size(s) + s->out.cap + s->input_bytes + s->input_free + s->queue_bytes;
 
     buf_addf(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=", s->id, s->address,
              s->local_address, s->fd);
@@ -164,7 +168,7 @@ void session_describe(const struct session *s, struct buf *out)
     buf_addf(out, " db=%u sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0", s->db,
              s->in_multi ? (int)s->queue_len : -1, s->input_bytes, s->input_free);
     buf_addf(out, " multi-mem=%zu rbs=%zu rbp=%zu obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=",
-             s->queue_bytes, s->out.cap, s->out.cap, s->out.len, memory,
+             s->queue_bytes, s->out.cap, s->out.cap, s->out.len, session_memory(s),
              s->out.len > 0 ? "rw" : "r");
     add_last_command(s, out);
     buf_addf(out, " user=default redir=-1 resp=%d lib-name=", s->sink.sink.version);

@@ -94,6 +94,9 @@ void session_reset(struct session *s);
 /* Sets the protocol version. */
 void session_set_resp(struct session *s, enum resp_version version);
 
+/* Returns the bytes of memory that the session and its connection's buffers take up. */
+size_t session_memory(const struct session *s);
+
 /* Appends the line of CLIENT LIST, without a line feed. */
 void session_describe(const struct session *s, struct buf *out);
 

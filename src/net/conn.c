@@ -209,6 +209,7 @@ void conn_flush(struct conn *c)
         note_activity(c);
         c->sent += (size_t)put;
         c->set->engine->stats.net_output_bytes += (size_t)put;
+        c->set->engine->stats.writes++;
     }
     sent_all(c);
 }
@@ -539,6 +540,7 @@ static size_t receive(struct conn *c, char *at, size_t room)
     if (got > 0) {
         note_activity(c);
         c->set->engine->stats.net_input_bytes += (size_t)got;
+        c->set->engine->stats.reads++;
         return (size_t)got;
     }
     if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {

@@ -135,8 +135,11 @@ void resp_write_verbatim(struct buf *out, enum resp_version v, const char *forma
 /* Writes the header that opens a value of many, to at least HEADER_MAX bytes. */
 static char *put_open(char *at, enum resp_version v, enum resp_kind kind, size_t len)
 {
-    static const char resp3_types[] = {
-        [RESP_ARRAY] = '*', [RESP_SET] = '~', [RESP_MAP] = '%', [RESP_PUSH] = '>'};
+    static const char resp3_types[] = {[RESP_ARRAY] = '*',
+                                       [RESP_SET] = '~',
+                                       [RESP_MAP] = '%',
+                                       [RESP_PUSH] = '>',
+                                       [RESP_ATTRIBUTE] = '|'};
 
     if (v == RESP3) {
         return put_header(at, resp3_types[kind], (int64_t)len);

@@ -16,6 +16,7 @@ enum resp_kind {
     RESP_SET,
     RESP_MAP, /* Its length counts pairs. */
     RESP_PUSH,
+    RESP_ATTRIBUTE, /* As a map, before the reply that it is about; RESP3 only. */
 };
 
 /* Simple strings and errors. CR, LF and other control characters in them are

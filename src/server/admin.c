@@ -2,32 +2,8 @@
 #include "base/log.h"
 #include "engine/call.h"
 #include "server/commands.h"
+#include "server/memory.h"
 #include "server/server.h"
-
-/* MEMORY USAGE. Unlike other commands it is no use of the key. */
-static void usage(struct call *c)
-{
-    int64_t samples = 5;
-    const struct value *v;
-
-    if (c->argc != 3 && !(c->argc == 5 && call_is(c, 3, "samples"))) {
-        call_fail_syntax(c);
-        return;
-    }
-    if (c->argc == 5 && !call_int(c, 4, &samples)) {
-        return;
-    }
-    if (samples < 0) {
-        call_fail_syntax(c);
-        return;
-    }
-    v = keyspace_find(c->keys, c->argv[2], c->now_ms);
-    if (v == NULL) {
-        reply_nil(c);
-    } else {
-        reply_int(c, (int64_t)value_memory(v, (size_t)samples));
-    }
-}
 
 struct shutdown_options {
     bool save, nosave, now, force, abort;
@@ -81,12 +57,6 @@ static void shut_down(struct call *c)
 enum {
     ANY_TIME = COMMAND_LOADING | COMMAND_STALE,
     ADMIN    = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
-};
-
-static const struct command memory_subcommands[] = {
-    {.name = "help",  .arity = 2,  .flags = ANY_TIME,                                                      .run = reply_help, .group = "server", .since = "5.0.0", .complexity = "O(1)", .summary = "Lists the subcommands", .syntax = ""},
-    {.name = "usage", .arity = -3, .flags = COMMAND_READONLY, .keys = {KEY_AT(2, KEY_RO)}, .run = usage,      .group = "server", .since = "4.0.0", .complexity = "O(N) in the number of samples", .summary = "Returns the bytes of memory that a key and its value take up", .syntax = "key [SAMPLES count]"},
-    {0},
 };
 
 const struct command server_commands[] = {

@@ -212,6 +212,18 @@ static void protocol_push(struct call *c)
     reply_string(c, "Some real reply following the push reply");
 }
 
+static void protocol_attribute(struct call *c)
+{
+    if (c->reply->version >= RESP3) {
+        c->reply->ops->open(c->reply, RESP_ATTRIBUTE, 1);
+        reply_string(c, "key-popularity");
+        reply_array(c, 2);
+        reply_string(c, "key:123");
+        reply_int(c, 90);
+    }
+    reply_string(c, "Some real reply following the attribute");
+}
+
 static void protocol_verbatim(struct call *c)
 {
     reply_verbatim(c, "txt", BYTES("This is a verbatim\nstring"));
@@ -231,17 +243,10 @@ static const struct {
     const char *name;
     void (*reply)(struct call *c);
 } protocol_kinds[] = {
-    {"string", protocol_string},
-    {"integer", protocol_integer},
-    {"double", protocol_double},
-    {"bignum", protocol_bignum},
-    {"null", reply_nil},
-    {"array", protocol_array},
-    {"set", protocol_set},
-    {"map", protocol_map},
-    {"push", protocol_push},
-    {"true", protocol_true},
-    {"verbatim", protocol_verbatim},
+    {"string", protocol_string}, {"integer", protocol_integer}, {"double", protocol_double},
+    {"bignum", protocol_bignum}, {"null", reply_nil},           {"array", protocol_array},
+    {"set", protocol_set},       {"map", protocol_map},         {"attrib", protocol_attribute},
+    {"push", protocol_push},     {"true", protocol_true},       {"verbatim", protocol_verbatim},
     {"false", protocol_false},
 };
 

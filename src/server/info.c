@@ -1,10 +1,9 @@
 #include "server/info.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "engine/call.h"
 #include "engine/version.h"
-#include "server/server.h"
+#include "server/memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,18 +84,15 @@ static void add_executable(struct buf *out)
     add_text(out, "executable", (struct bytes){path, len > 0 ? (size_t)len : 0});
 }
 
-static size_t resident_bytes(void)
+/* What there is nothing to count of: told because tools look for it. The names have
+ * spaces between them. */
+static void add_zeros(struct buf *out, const char *names)
 {
-    FILE *file = fopen("/proc/self/statm", "re");
-    size_t pages = 0;
-
-    if (file != NULL) {
-        if (fscanf(file, "%*u %zu", &pages) != 1) {
-            pages = 0;
-        }
-        fclose(file);
+    for (; *names != '\0'; names += strspn(names, " ")) {
+        size_t len = strcspn(names, " ");
+        buf_addf(out, "%.*s:0\r\n", (int)len, names);
+        names += len;
     }
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* Sections. */
@@ -108,11 +104,15 @@ static void add_server(struct server *s, struct buf *out)
     struct utsname os;
 
     uname(&os);
-    buf_addf(out, "redis_version:%s\r\nmoonlatch_version:%s\r\nredis_mode:standalone\r\n",
-             REDIS_VERSION, MOONLATCH_VERSION);
+    buf_addf(out, "redis_version:%s\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0\r\n",
+             REDIS_VERSION);
+    buf_addf(out, "redis_build_id:%s\r\nmoonlatch_version:%s\r\nredis_mode:standalone\r\n",
+             MOONLATCH_VERSION, MOONLATCH_VERSION);
     buf_addf(out, "os:%s %s %s\r\narch_bits:%zu\r\n", os.sysname, os.release, os.machine,
              8 * sizeof(void *));
-    buf_addf(out, "monotonic_clock:POSIX clock_gettime\r\nmultiplexing_api:epoll\r\n");
+    buf_addf(out, "monotonic_clock:%s\r\nmultiplexing_api:epoll\r\n", clock_name());
+    buf_addf(out, "atomicvar_api:c11-builtin\r\ngcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__,
+             __GNUC_PATCHLEVEL__);
     buf_addf(out, "process_id:%d\r\nprocess_supervised:no\r\nrun_id:%s\r\ntcp_port:%d\r\n",
              (int)getpid(), s->run_id, s->settings.net.port);
     buf_addf(out, "server_time_usec:%" PRId64 "\r\n", now_us);
@@ -127,50 +127,36 @@ static void add_server(struct server *s, struct buf *out)
 
 static void add_clients(struct server *s, struct buf *out)
 {
-    size_t input = 0, output = 0;
+    size_t input = 0, output = 0, waiting = 0;
 
     for (const struct session *i = s->engine->sessions; i != NULL; i = i->next) {
         size_t in = i->input_bytes + i->input_free;
         input = in > input ? in : input;
         output = i->out.cap > output ? i->out.cap : output;
+        waiting += i->wait != NULL;
     }
     buf_addf(out, "connected_clients:%zu\r\ncluster_connections:0\r\nmaxclients:%zu\r\n",
              s->engine->session_count, s->settings.net.max_clients);
     buf_addf(out, "client_recent_max_input_buffer:%zu\r\nclient_recent_max_output_buffer:%zu\r\n",
              input, output);
-    buf_addf(out, "blocked_clients:0\r\ntracking_clients:0\r\nclients_in_timeout_table:0\r\n");
+    buf_addf(out, "blocked_clients:%zu\r\n", waiting);
+    add_zeros(out, "tracking_clients clients_in_timeout_table");
 }
 
-/* What is used without any data, and by the tables that hold it. */
-static size_t overhead(const struct server *s)
+static void add_used_memory(const struct memory_report *r, struct buf *out)
 {
-    const struct dataset *data = s->engine->data;
-    size_t bytes = s->startup_memory;
+    size_t since_start = r->used > r->startup ? r->used - r->startup : 0;
 
-    for (unsigned i = 0; i < data->count; i++) {
-        if (keyspace_count(data->db[i]) > 0) {
-            bytes += keyspace_memory(data->db[i]);
-        }
-    }
-    return bytes;
-}
-
-static void add_used_memory(struct server *s, struct buf *out)
-{
-    size_t used = mem_used();
-    size_t peak = mem_peak();
-    size_t other = overhead(s);
-    size_t data = used > other ? used - other : 0;
-    size_t since_start = used > s->startup_memory ? used - s->startup_memory : 0;
-
-    add_bytes(out, "used_memory", used);
-    add_bytes(out, "used_memory_rss", resident_bytes());
-    add_bytes(out, "used_memory_peak", peak);
-    buf_addf(out, "used_memory_peak_perc:%.2f%%\r\n", 100.0 * (double)used / (double)peak);
-    buf_addf(out, "used_memory_overhead:%zu\r\nused_memory_startup:%zu\r\n", other,
-             s->startup_memory);
-    buf_addf(out, "used_memory_dataset:%zu\r\nused_memory_dataset_perc:%.2f%%\r\n", data,
-             since_start > 0 ? 100.0 * (double)data / (double)since_start : 0.0);
+    add_bytes(out, "used_memory", r->used);
+    add_bytes(out, "used_memory_rss", r->resident);
+    add_bytes(out, "used_memory_peak", r->peak);
+    buf_addf(out, "used_memory_peak_perc:%.2f%%\r\n", 100 * memory_ratio(r->used, r->peak));
+    buf_addf(out, "used_memory_overhead:%zu\r\nused_memory_startup:%zu\r\n", r->overhead,
+             r->startup);
+    buf_addf(out, "used_memory_dataset:%zu\r\nused_memory_dataset_perc:%.2f%%\r\n", r->dataset,
+             100 * memory_ratio(r->dataset, since_start));
+    buf_addf(out, "allocator_allocated:%zu\r\nallocator_active:%zu\r\nallocator_resident:%zu\r\n",
+             r->allocator.allocated, r->allocator.active, r->allocator.resident);
     add_bytes(out, "total_system_memory",
               (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE));
 }
@@ -182,40 +168,80 @@ static void add_script_memory(struct server *s, struct buf *out)
     add_bytes(out, "used_memory_lua", script.heap_used);
     buf_addf(out, "used_memory_vm_eval:%zu\r\nused_memory_scripts_eval:%zu\r\n", script.heap_used,
              script.text_size);
-    buf_addf(out, "number_of_cached_scripts:%zu\r\nnumber_of_functions:0\r\n", script.scripts);
-    buf_addf(out, "number_of_libraries:0\r\nused_memory_vm_functions:0\r\n");
+    buf_addf(out, "number_of_cached_scripts:%zu\r\n", script.scripts);
+    add_zeros(out, "number_of_functions number_of_libraries used_memory_vm_functions "
+                   "used_memory_functions");
     add_bytes(out, "used_memory_vm_total", script.heap_used);
-    buf_addf(out, "used_memory_functions:0\r\n");
     add_bytes(out, "used_memory_scripts", script.text_size);
+}
+
+/* A ratio and a difference of two amounts of memory, and what they are called. */
+static void add_excess(struct buf *out, const char *ratio, const char *bytes, size_t a, size_t b)
+{
+    buf_addf(out, "%s:%.2f\r\n%s:%" PRId64 "\r\n", ratio, memory_ratio(a, b), bytes,
+             (int64_t)a - (int64_t)b);
+}
+
+static void add_fragmentation(const struct memory_report *r, struct buf *out)
+{
+    const struct mem_details *a = &r->allocator;
+
+    add_excess(out, "allocator_frag_ratio", "allocator_frag_bytes", a->active, a->allocated);
+    add_excess(out, "allocator_rss_ratio", "allocator_rss_bytes", a->resident, a->active);
+    add_excess(out, "rss_overhead_ratio", "rss_overhead_bytes", r->resident, a->resident);
+    add_excess(out, "mem_fragmentation_ratio", "mem_fragmentation_bytes", r->resident, r->used);
 }
 
 static void add_memory(struct server *s, struct buf *out)
 {
-    size_t used, resident;
+    struct memory_report report;
 
-    add_used_memory(s, out);
+    memory_report(s, &report);
+    add_used_memory(&report, out);
     add_script_memory(s, out);
-    used = mem_used();
-    resident = resident_bytes();
     add_bytes(out, "maxmemory", s->settings.engine.maxmemory);
-    buf_addf(out, "maxmemory_policy:noeviction\r\nmem_fragmentation_ratio:%.2f\r\n",
-             (double)resident / (double)used);
-    buf_addf(out, "mem_fragmentation_bytes:%" PRId64 "\r\n", (int64_t)resident - (int64_t)used);
-    buf_addf(out, "mem_not_counted_for_evict:0\r\nmem_replication_backlog:0\r\n");
-    buf_addf(out, "mem_aof_buffer:0\r\nmem_allocator:%s\r\n", mem_allocator());
-    buf_addf(out, "active_defrag_running:0\r\nlazyfree_pending_objects:0\r\n");
+    buf_addf(out, "maxmemory_policy:noeviction\r\n");
+    add_fragmentation(&report, out);
+    buf_addf(out, "mem_clients_normal:%zu\r\nmem_allocator:%s\r\n", report.clients,
+             mem_allocator());
+    add_zeros(out, "mem_not_counted_for_evict mem_replication_backlog "
+                   "mem_total_replication_buffers mem_clients_slaves mem_cluster_links "
+                   "mem_aof_buffer active_defrag_running lazyfree_pending_objects "
+                   "lazyfreed_objects");
+}
+
+static void add_saving(const struct persistence *p, int64_t now_ms, struct buf *out)
+{
+    bool saving = p->saving_since_ms != 0;
+
+    buf_addf(out, "current_cow_size:%zu\r\nrdb_bgsave_in_progress:%d\r\n", p->saving_bytes, saving);
+    buf_addf(out, "rdb_last_save_time:%" PRId64 "\r\nrdb_last_bgsave_status:%s\r\n", p->last_save_s,
+             p->last_failed ? "err" : "ok");
+    buf_addf(out,
+             "rdb_last_bgsave_time_sec:%" PRId64 "\r\nrdb_current_bgsave_time_sec:%" PRId64 "\r\n",
+             p->last_took_s, saving ? (now_ms - p->saving_since_ms) / 1000 : -1);
+    buf_addf(out, "rdb_saves:%" PRIu64 "\r\nrdb_last_cow_size:%zu\r\n", p->saves, p->last_bytes);
 }
 
 static void add_persistence(struct server *s, struct buf *out)
 {
-    buf_addf(out, "loading:0\r\nasync_loading:0\r\n");
-    buf_addf(out, "rdb_changes_since_last_save:%" PRIu64 "\r\nrdb_bgsave_in_progress:0\r\n",
-             s->engine->journal.changes);
-    buf_addf(out, "rdb_last_save_time:%" PRId64 "\r\nrdb_last_bgsave_status:ok\r\n",
-             s->engine->stats.started_ms / 1000);
-    buf_addf(out, "rdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\n");
-    buf_addf(out, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n");
+    const struct persistence *p = &s->persistence;
+
+    buf_addf(out, "loading:%d\r\n", p->loading);
+    buf_addf(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n",
+             s->engine->journal.changes - p->saved_changes);
+    add_saving(p, logtime_ms(&s->engine->time), out);
+    buf_addf(out,
+             "rdb_last_load_keys_expired:%" PRIu64 "\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
+             p->expired_keys, p->loaded_keys);
+    buf_addf(out, "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n");
     buf_addf(out, "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n");
+    buf_addf(out, "current_fork_perc:0.00\r\n");
+    add_zeros(out, "async_loading current_cow_peak current_cow_size_age "
+                   "current_save_keys_processed current_save_keys_total aof_enabled "
+                   "aof_rewrite_in_progress aof_rewrite_scheduled aof_rewrites "
+                   "aof_rewrites_consecutive_failures aof_last_cow_size module_fork_in_progress "
+                   "module_fork_last_cow_size");
 }
 
 static void add_rates(struct server *s, struct buf *out)
@@ -229,6 +255,26 @@ static void add_rates(struct server *s, struct buf *out)
     buf_addf(out, "instantaneous_input_kbps:%.2f\r\ninstantaneous_output_kbps:%.2f\r\n",
              (double)added.input_bytes / 1024 / seconds,
              (double)added.output_bytes / 1024 / seconds);
+    buf_addf(out, "instantaneous_input_repl_kbps:0.00\r\ninstantaneous_output_repl_kbps:0.00\r\n");
+}
+
+/* What keys have undergone. */
+static void add_key_stats(const struct engine_stats *stats, struct buf *out)
+{
+    buf_addf(out, "expired_keys:%" PRIu64 "\r\nexpired_stale_perc:0.00\r\n", stats->expired_keys);
+    buf_addf(out, "expired_time_cap_reached_count:%" PRIu64 "\r\n", stats->expire_capped);
+    buf_addf(out, "expire_cycle_cpu_milliseconds:%" PRIu64 "\r\n", stats->expire_us / 1000);
+    buf_addf(out, "keyspace_hits:%" PRIu64 "\r\nkeyspace_misses:%" PRIu64 "\r\n",
+             stats->keyspace_hits, stats->keyspace_misses);
+    add_zeros(out, "evicted_keys evicted_clients total_eviction_exceeded_time "
+                   "current_eviction_exceeded_time");
+}
+
+static void add_script_stats(const struct engine_stats *stats, struct buf *out)
+{
+    buf_addf(out, "scripts_run:%" PRIu64 "\r\nscript_rollbacks:%" PRIu64 "\r\n", stats->scripts,
+             stats->script_rollbacks);
+    buf_addf(out, "script_kills:%" PRIu64 "\r\n", stats->script_kills);
 }
 
 static void add_stats(struct server *s, struct buf *out)
@@ -239,17 +285,22 @@ static void add_stats(struct server *s, struct buf *out)
     buf_addf(out, "total_commands_processed:%" PRIu64 "\r\n", stats->commands);
     add_rates(s, out);
     buf_addf(out, "rejected_connections:%" PRIu64 "\r\n", stats->rejected_connections);
-    buf_addf(out, "sync_full:0\r\nsync_partial_ok:0\r\nsync_partial_err:0\r\n");
-    buf_addf(out, "expired_keys:%" PRIu64 "\r\nevicted_keys:0\r\nevicted_clients:0\r\n",
-             stats->expired_keys);
-    buf_addf(out, "keyspace_hits:%" PRIu64 "\r\nkeyspace_misses:%" PRIu64 "\r\n",
-             stats->keyspace_hits, stats->keyspace_misses);
-    buf_addf(out, "pubsub_channels:0\r\npubsub_patterns:0\r\npubsubshard_channels:0\r\n");
-    buf_addf(out, "latest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:0\r\n");
+    add_key_stats(stats, out);
+    buf_addf(out, "latest_fork_usec:%" PRId64 "\r\ntotal_forks:%" PRIu64 "\r\n",
+             s->persistence.last_fork_us, s->persistence.forks);
     buf_addf(out, "total_error_replies:%" PRIu64 "\r\n", stats->error_replies);
-    buf_addf(out, "scripts_run:%" PRIu64 "\r\nscript_rollbacks:%" PRIu64 "\r\n", stats->scripts,
-             stats->script_rollbacks);
-    buf_addf(out, "script_kills:%" PRIu64 "\r\n", stats->script_kills);
+    buf_addf(out, "total_reads_processed:%" PRIu64 "\r\ntotal_writes_processed:%" PRIu64 "\r\n",
+             stats->reads, stats->writes);
+    add_script_stats(stats, out);
+    add_zeros(out, "total_net_repl_input_bytes total_net_repl_output_bytes sync_full "
+                   "sync_partial_ok sync_partial_err pubsub_channels pubsub_patterns "
+                   "pubsubshard_channels migrate_cached_sockets slave_expires_tracked_keys "
+                   "active_defrag_hits active_defrag_misses active_defrag_key_hits "
+                   "active_defrag_key_misses total_active_defrag_time "
+                   "current_active_defrag_time tracking_total_keys tracking_total_items "
+                   "tracking_total_prefixes unexpected_error_replies dump_payload_sanitizations "
+                   "io_threaded_reads_processed io_threaded_writes_processed "
+                   "reply_buffer_shrinks reply_buffer_expands");
 }
 
 static void add_replication(struct server *s, struct buf *out)
@@ -311,28 +362,32 @@ static const struct section {
     const char *name;
     const char *heading;
     void (*add)(struct server *s, struct buf *out);
+    bool by_default;
 } sections[] = {
-    {"server", "Server", add_server},
-    {"clients", "Clients", add_clients},
-    {"memory", "Memory", add_memory},
-    {"persistence", "Persistence", add_persistence},
-    {"stats", "Stats", add_stats},
-    {"replication", "Replication", add_replication},
-    {"cpu", "CPU", add_cpu},
-    {"modules", "Modules", add_modules},
-    {"cluster", "Cluster", add_cluster},
-    {"keyspace", "Keyspace", add_keyspace},
+    {"server", "Server", add_server, true},
+    {"clients", "Clients", add_clients, true},
+    {"memory", "Memory", add_memory, true},
+    {"persistence", "Persistence", add_persistence, true},
+    {"stats", "Stats", add_stats, true},
+    {"replication", "Replication", add_replication, true},
+    {"cpu", "CPU", add_cpu, true},
+    {"modules", "Modules", add_modules, true},
+    {"commandstats", "Commandstats", info_add_commandstats, false},
+    {"errorstats", "Errorstats", info_add_errorstats, true},
+    {"latencystats", "Latencystats", info_add_latencystats, false},
+    {"cluster", "Cluster", add_cluster, true},
+    {"keyspace", "Keyspace", add_keyspace, true},
 };
 
-static bool is_wanted(const struct call *c, const char *section)
+static bool is_wanted(const struct call *c, const struct section *section)
 {
     for (size_t i = 1; i < c->argc; i++) {
-        if (call_is(c, i, section) || call_is(c, i, "default") || call_is(c, i, "all") ||
-            call_is(c, i, "everything")) {
+        if (call_is(c, i, section->name) || call_is(c, i, "all") || call_is(c, i, "everything") ||
+            (section->by_default && call_is(c, i, "default"))) {
             return true;
         }
     }
-    return c->argc == 1;
+    return c->argc == 1 && section->by_default;
 }
 
 void info(struct call *c)
@@ -340,7 +395,7 @@ void info(struct call *c)
     BUF_LOCAL(text);
 
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        if (is_wanted(c, sections[i].name)) {
+        if (is_wanted(c, &sections[i])) {
             buf_addf(&text, "%s# %s\r\n", text.len > 0 ? "\r\n" : "", sections[i].heading);
             sections[i].add(c->engine->server, &text);
         }

@@ -20,6 +20,12 @@ struct rates {
 /* Takes a sample. To be called some ten times a second. */
 void rates_sample(struct rates *r, const struct engine_stats *stats);
 
+/* Sections in files of their own. */
+struct server;
+void info_add_commandstats(struct server *s, struct buf *out);
+void info_add_errorstats(struct server *s, struct buf *out);
+void info_add_latencystats(struct server *s, struct buf *out);
+
 /* Answers INFO. */
 void info(struct call *c);
 

@@ -188,6 +188,8 @@ static void start(struct server *s)
     script_start(s->engine, &s->settings.script);
     s->loop = loop_new(s->engine, tick, s);
     s->net = net_new(loop_uv(s->loop), s->engine, &s->settings.net);
+    s->persistence.last_save_s = s->engine->stats.started_ms / 1000;
+    s->persistence.last_took_s = -1;
     s->startup_memory = mem_used();
 }
 
