@@ -28,7 +28,7 @@ enum change_kind {
     CHANGE_SET_ADD = 6,          /* add a member to a set              SET_REMOVE            */
     CHANGE_SET_REMOVE = 7,       /* remove a member from a set         SET_ADD               */
     CHANGE_SWAP = 8,             /* swap two databases                 SWAP                  */
-    CHANGE_FLUSH = 9,            /* put an empty database in place     FLUSH                 */
+    CHANGE_FLUSH = 9,            /* put another database in place      FLUSH                 */
     CHANGE_BODY = 10,            /* put back what a collection outgrew never needs to be     */
     CHANGE_LIST_INSERT = 11,     /* insert elements into a list        LIST_REMOVE           */
     CHANGE_LIST_REMOVE = 12,     /* remove elements from a list        LIST_INSERT           */

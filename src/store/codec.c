@@ -24,6 +24,19 @@ static void put_inserted(struct buf *out, const struct change *c)
     }
 }
 
+/* A database that is put in the place of another is written as an empty one, and the
+ * changes that bind its keys. */
+static void put_keyspace(struct buf *out, const struct change *c)
+{
+    struct table_walk walk = {0};
+    const struct value *v;
+
+    while (c->keyspace != NULL && (v = keyspace_next(c->keyspace, &walk)) != NULL) {
+        struct change bind = change_bind(c->db, (struct value *)v);
+        change_encode(&bind, out);
+    }
+}
+
 void change_encode(const struct change *c, struct buf *out)
 {
     assert(c->kind != CHANGE_BODY && c->kind != CHANGE_STREAM_BACK);
@@ -36,6 +49,7 @@ void change_encode(const struct change *c, struct buf *out)
         put_number(out, c->other);
         return;
     case CHANGE_FLUSH:
+        put_keyspace(out, c);
         return;
     default:
         put_bytes(out, c->key);

@@ -300,13 +300,36 @@ static void (*const change_content[])(struct bench *b, unsigned db, const struct
     [VALUE_LIST] = change_list,     [VALUE_ZSET] = change_zset, [VALUE_STREAM] = change_stream,
 };
 
+/* A database that is to take the place of another. */
+static struct keyspace *some_keyspace(struct bench *b)
+{
+    struct keyspace *other = keyspace_new(&b->data->limits);
+    struct dataset own = {.count = 1, .db = &other, .limits = b->data->limits};
+
+    for (size_t i = random_below(&b->random, 5); i > 0; i--) {
+        struct change bind = change_bind(0, some_value(b));
+        change_make(&own, &bind, NULL, NULL);
+    }
+    return other;
+}
+
+static void change_database(struct bench *b, unsigned db)
+{
+    struct change flush = change_flush(db);
+
+    if (one_in(b, 2)) {
+        flush.keyspace = some_keyspace(b);
+    }
+    journal_make(&b->journal, flush);
+}
+
 static void change_something(struct bench *b)
 {
     unsigned db = (unsigned)random_below(&b->random, DATABASES);
     const struct value *v = keyspace_find_any(b->data->db[db], some_key(b));
 
     if (one_in(b, 60)) {
-        journal_make(&b->journal, change_flush(db));
+        change_database(b, db);
     } else if (one_in(b, 60)) {
         journal_make(&b->journal, change_swap(db, (db + 1) % DATABASES));
     } else if (v == NULL || one_in(b, 20)) {
