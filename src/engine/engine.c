@@ -43,6 +43,19 @@ void engine_free(struct engine *e)
     mem_free(e);
 }
 
+bool engine_is_to_stop(struct engine *e)
+{
+    if (!e->stop) {
+        return false;
+    }
+    if (e->may_stop != NULL && !e->may_stop(e)) {
+        e->stop = false;
+        return false;
+    }
+    e->may_stop = NULL;
+    return true;
+}
+
 void engine_tick(struct engine *e)
 {
     logtime_update(&e->time, clock_wall_us(), clock_monotonic_us());
@@ -215,14 +228,17 @@ static void refuse_arity(struct session *s, const struct command *container,
            container != NULL ? container->name : "", container != NULL ? "|" : "", cmd->name);
 }
 
-static bool queue_grows(const struct session *s)
+/* Returns whether a request is to run something with this flag: itself, or what is queued. */
+static bool has_flag(const struct session *s, const struct command *cmd, uint32_t flag)
 {
-    for (size_t i = 0; i < s->queue_len; i++) {
-        if (s->queue[i].command->flags & COMMAND_DENYOOM) {
-            return true;
+    if (cmd->flags & COMMAND_EXECUTES) {
+        for (size_t i = 0; i < s->queue_len; i++) {
+            if (s->queue[i].command->flags & flag) {
+                return true;
+            }
         }
     }
-    return false;
+    return (cmd->flags & flag) != 0;
 }
 
 /* Checks what does not depend on the arguments. Returns false, having refused the
@@ -242,9 +258,12 @@ static bool may_run(struct session *s, const struct command *cmd)
                e->running.is_function ? "FUNCTION" : "SCRIPT");
         return false;
     }
-    if (engine_out_of_memory(e) &&
-        ((cmd->flags & COMMAND_DENYOOM) || ((cmd->flags & COMMAND_EXECUTES) && queue_grows(s)))) {
+    if (engine_out_of_memory(e) && has_flag(s, cmd, COMMAND_DENYOOM)) {
         refuse(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
+        return false;
+    }
+    if (e->write_refusal != NULL && has_flag(s, cmd, COMMAND_WRITE)) {
+        refuse(s, cmd, "%s", e->write_refusal);
         return false;
     }
     if (s->in_multi && (cmd->flags & COMMAND_NO_MULTI)) {
@@ -407,6 +426,9 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
     if ((cmd->flags & COMMAND_DENYOOM) && engine_out_of_memory(s->engine)) {
         return fail_call(s, cmd, reply,
                          BYTES("OOM command not allowed when used memory > 'maxmemory'."));
+    }
+    if ((cmd->flags & COMMAND_WRITE) && s->engine->write_refusal != NULL) {
+        return fail_call(s, cmd, reply, bytes_of(s->engine->write_refusal));
     }
     s->engine->stats.commands++;
     return run(s, cmd, reply, argc, argv);

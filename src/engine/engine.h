@@ -105,8 +105,10 @@ struct engine {
                        const struct bytes *argv);
 
     struct door door;
-    bool stop;    /* SHUTDOWN: the loop ends after this turn. */
-    void *server; /* The server layer's, for its own commands. */
+    bool stop;                          /* SHUTDOWN: the loop ends after this turn, */
+    bool (*may_stop)(struct engine *e); /* if the server layer agrees; NULL: it does. */
+    const char *write_refusal;          /* What commands that write are refused with; or NULL. */
+    void *server;                       /* The server layer's, for its own commands. */
 };
 
 /* Creates an engine over an empty dataset. `families`: see registry_new(). */
@@ -114,6 +116,9 @@ struct engine *engine_new(const struct command *const *families, unsigned databa
 
 /* Frees it. All sessions must be gone. */
 void engine_free(struct engine *e);
+
+/* Returns whether the server is to end: it has been told to, and nothing is against it. */
+bool engine_is_to_stop(struct engine *e);
 
 /* Reads the clock: to be called when a turn of the loop begins. */
 void engine_tick(struct engine *e);

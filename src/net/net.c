@@ -60,7 +60,7 @@ static void on_prepare(uv_prepare_t *handle)
     struct net *n = handle->data;
 
     conn_set_flush(&n->conns);
-    if (n->conns.engine->stop) {
+    if (engine_is_to_stop(n->conns.engine)) {
         net_close(n);
     } else {
         arm_waits(n);

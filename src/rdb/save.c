@@ -5,8 +5,12 @@
 #include "rdb/encode.h"
 #include "rdb/format.h"
 
-#include <inttypes.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void write_aux(struct rdb_writer *w, const char *name, struct bytes content)
 {
@@ -84,4 +88,54 @@ int rdb_save(struct rdb_writer *w, const struct rdb_saving *s)
     }
     write_end(w, s);
     return rdb_flush(w);
+}
+
+/* The file on disk. */
+
+static int write_file(int fd, const struct rdb_saving *s)
+{
+    RDB_WRITER_LOCAL(w) = {.file = fd, .compresses = s->compresses};
+    int err = rdb_save(&w, s);
+
+    return err == 0 && fsync(fd) != 0 ? -errno : err;
+}
+
+/* A new name is on the disk when its directory is. */
+static int sync_directory_of(const char *path)
+{
+    char copy[PATH_MAX];
+    int fd, err;
+
+    snprintf(copy, sizeof copy, "%s", path);
+    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    err = fsync(fd) != 0 ? -errno : 0;
+    close(fd);
+    return err;
+}
+
+int rdb_save_file(const char *path, const struct rdb_saving *s)
+{
+    char written[PATH_MAX];
+    int fd, err;
+
+    if (snprintf(written, sizeof written, "%s.saving", path) >= (int)sizeof written) {
+        return -ENAMETOOLONG;
+    }
+    fd = open(written, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return -errno;
+    }
+    err = write_file(fd, s);
+    close(fd);
+    if (err == 0 && rename(written, path) != 0) {
+        err = -errno;
+    }
+    if (err != 0) {
+        unlink(written);
+        return err;
+    }
+    return sync_directory_of(path);
 }

@@ -10,4 +10,12 @@ extern const struct command config_subcommands[];
 /* Answers DEBUG. */
 void debug(struct call *c);
 
+/* What saves the data and reads them back. */
+void save(struct call *c);
+void bgsave(struct call *c);
+void lastsave(struct call *c);
+void shut_down(struct call *c);
+void debug_reload(struct call *c);
+void debug_loadaof(struct call *c);
+
 #endif

@@ -344,7 +344,8 @@ static void get_outputs(const struct settings *s, struct buf *out)
 
 static bool is_text(const struct option *o)
 {
-    return o->type == OPTION_TEXT || o->type == OPTION_WORDS || o->type == OPTION_PERCENTILES;
+    return o->type == OPTION_TEXT || o->type == OPTION_WORDS || o->type == OPTION_PERCENTILES ||
+           o->type == OPTION_POINTS || o->type == OPTION_FILE;
 }
 
 static void *field_of(const struct settings *s, const struct option *o)
@@ -416,6 +417,36 @@ static bool set_percentiles(struct settings *s, const struct option *o, struct b
     return true;
 }
 
+static bool set_points(struct settings *s, const struct option *o, struct bytes text,
+                       struct buf *error)
+{
+    BUF_LOCAL(canonical);
+    struct bytes seconds, changes;
+    int64_t seconds_number, changes_number;
+
+    while ((seconds = split_word(&text)).len > 0) {
+        changes = split_word(&text);
+        if (!number_parse_int(seconds, &seconds_number) || seconds_number < 1 ||
+            !number_parse_int(changes, &changes_number) || changes_number < 0) {
+            return fail(error, "Invalid save parameters");
+        }
+        buf_addf(&canonical, "%s%lld %lld", canonical.len > 0 ? " " : "", (long long)seconds_number,
+                 (long long)changes_number);
+    }
+    assign(text_of(s, o), buf_bytes(&canonical));
+    return true;
+}
+
+static bool set_file(struct settings *s, const struct option *o, struct bytes text,
+                     struct buf *error)
+{
+    if (text.len == 0 || memchr(text.at, '/', text.len) != NULL) {
+        return fail(error, "%s can't be a path, just a filename", o->name);
+    }
+    assign(text_of(s, o), text);
+    return true;
+}
+
 bool settings_set(struct settings *s, const struct option *o, struct bytes text, struct buf *error)
 {
     if (o->type == OPTION_OUTPUTS) {
@@ -423,6 +454,12 @@ bool settings_set(struct settings *s, const struct option *o, struct bytes text,
     }
     if (o->type == OPTION_PERCENTILES) {
         return set_percentiles(s, o, text, error);
+    }
+    if (o->type == OPTION_POINTS) {
+        return set_points(s, o, text, error);
+    }
+    if (o->type == OPTION_FILE) {
+        return set_file(s, o, text, error);
     }
     if (is_text(o)) {
         assign(text_of(s, o), text);

@@ -34,6 +34,11 @@ struct settings {
     int log_level;     /* enum log_level */
     int debug_allowed; /* enum debug_allowed */
     struct buf dir;
+    struct buf rdb_file;    /* The name of the file that has the data. */
+    struct buf save_points; /* When to save: seconds and changes by turns; empty: never. */
+    bool rdb_checksum;
+    bool stops_writes;      /* While the data cannot be saved. */
+    int key_save_delay_us;  /* Negative: a microsecond behind one key of so many. */
     struct buf log_file;    /* Empty: standard output. */
     struct buf pid_file;    /* Empty: none. */
     struct buf percentiles; /* Of INFO latencystats: numbers with spaces between them. */
@@ -49,6 +54,8 @@ enum option_type {
     OPTION_TEXT,
     OPTION_WORDS,       /* A text of several words. */
     OPTION_PERCENTILES, /* Numbers from 0 to 100. */
+    OPTION_POINTS,      /* Seconds and changes by turns. Lines of a file add up. */
+    OPTION_FILE,        /* The name of a file, without a path. */
     OPTION_OUTPUTS,     /* client-output-buffer-limit: of each class of clients. */
 };
 
@@ -85,7 +92,8 @@ const char *options_suggest(struct bytes name);
 /* Returns whether the value may be given as several words. */
 static inline bool option_has_words(const struct option *o)
 {
-    return o->type == OPTION_WORDS || o->type == OPTION_PERCENTILES || o->type == OPTION_OUTPUTS;
+    return o->type == OPTION_WORDS || o->type == OPTION_PERCENTILES || o->type == OPTION_OUTPUTS ||
+           o->type == OPTION_POINTS;
 }
 
 /* Sets everything to what it is initially. */

@@ -163,6 +163,21 @@ static bool fail_unknown(const struct source *from, struct bytes name)
     return fail(from, "unknown option '%s%s'; did you mean '%s%s'?", prefix, shown, prefix, meant);
 }
 
+/* Sets an option. The points of several lines add up; no words take all of them back. */
+static bool assign(const struct source *from, const struct option *o, struct bytes value,
+                   struct buf *error)
+{
+    BUF_LOCAL(sum);
+
+    if (o->type != OPTION_POINTS || from->path == NULL || value.len == 0) {
+        return settings_set(from->settings, o, value, error);
+    }
+    settings_get(from->settings, o, &sum);
+    buf_add_byte(&sum, ' ');
+    buf_add(&sum, value);
+    return settings_set(from->settings, o, buf_bytes(&sum), error);
+}
+
 /* Sets an option to `count` words. */
 static bool set_option(const struct source *from, struct bytes name, struct bytes value,
                        size_t count)
@@ -179,7 +194,7 @@ static bool set_option(const struct source *from, struct bytes name, struct byte
     if (option_has_words(o) ? count == 0 && from->path != NULL : count != 1) {
         return fail(from, "'%s' takes %s", o->name, count == 0 ? "a value" : "one value");
     }
-    if (!settings_set(from->settings, o, value, &error)) {
+    if (!assign(from, o, value, &error)) {
         return fail(from, "'%s': %.*s", o->name, (int)error.len, error.at);
     }
     return true;

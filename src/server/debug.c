@@ -115,11 +115,6 @@ static void debug_change_repl_id(struct call *c)
     reply_ok(c);
 }
 
-static void debug_reload(struct call *c)
-{
-    call_fail(c, "ERR DEBUG RELOAD is not available without persistence");
-}
-
 static void debug_set_active_expire(struct call *c)
 {
     int64_t on;
@@ -277,10 +272,11 @@ static const struct command actions[] = {
     {.name = "digest",            .arity = 2,  .run = debug_digest,            .syntax = "",                      .summary = "Returns a digest of all the data"},
     {.name = "digest-value",      .arity = -3, .run = debug_digest_value,      .syntax = "key [key ...]",         .summary = "Returns digests of the values of keys"},
     {.name = "help",              .arity = 2,  .run = debug_help,              .syntax = "",                      .summary = "Lists the subcommands"},
+    {.name = "loadaof",           .arity = 2,  .run = debug_loadaof,           .syntax = "",                      .summary = "Writes the data and reads them back; there is no append-only file"},
     {.name = "object",            .arity = 3,  .run = debug_object,            .syntax = "key",                   .summary = "Describes how a value is kept"},
     {.name = "populate",          .arity = -3, .run = debug_populate,          .syntax = "count [prefix [size]]", .summary = "Sets many keys to strings"},
     {.name = "protocol",          .arity = 3,  .run = debug_protocol,          .syntax = "kind",                  .summary = "Replies with something of that kind"},
-    {.name = "reload",            .arity = -2, .run = debug_reload,            .syntax = "",                      .summary = "Is refused, since nothing is kept on disk"},
+    {.name = "reload",            .arity = -2, .run = debug_reload,            .syntax = "[NOSAVE | NOFLUSH | MERGE ...]", .summary = "Saves the data and reads them back; or only reads, only adds, or replaces keys"},
     {.name = "set-active-expire", .arity = 3,  .run = debug_set_active_expire, .syntax = "0 | 1",                 .summary = "Stops removing keys that expire unless they are asked for, or goes on"},
     {.name = "sleep",             .arity = 3,  .run = debug_sleep,             .syntax = "seconds",               .summary = "Stops the server for a time"},
     {0},

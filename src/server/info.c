@@ -210,34 +210,31 @@ static void add_memory(struct server *s, struct buf *out)
                    "lazyfreed_objects");
 }
 
-static void add_saving(const struct persistence *p, int64_t now_ms, struct buf *out)
+static void add_saving(const struct persist *p, struct buf *out)
 {
-    bool saving = p->saving_since_ms != 0;
+    int64_t running_us = p->child != 0 ? clock_monotonic_us() - p->child_started_us : -1000000;
 
-    buf_addf(out, "current_cow_size:%zu\r\nrdb_bgsave_in_progress:%d\r\n", p->saving_bytes, saving);
-    buf_addf(out, "rdb_last_save_time:%" PRId64 "\r\nrdb_last_bgsave_status:%s\r\n", p->last_save_s,
-             p->last_failed ? "err" : "ok");
+    buf_addf(out, "rdb_bgsave_in_progress:%d\r\n", p->child != 0);
+    buf_addf(out, "rdb_last_save_time:%" PRId64 "\r\nrdb_last_bgsave_status:%s\r\n", p->saved_s,
+             p->failed ? "err" : "ok");
     buf_addf(out,
              "rdb_last_bgsave_time_sec:%" PRId64 "\r\nrdb_current_bgsave_time_sec:%" PRId64 "\r\n",
-             p->last_took_s, saving ? (now_ms - p->saving_since_ms) / 1000 : -1);
-    buf_addf(out, "rdb_saves:%" PRIu64 "\r\nrdb_last_cow_size:%zu\r\n", p->saves, p->last_bytes);
+             p->took_s, running_us / 1000000);
+    buf_addf(out, "rdb_saves:%" PRIu64 "\r\nrdb_last_cow_size:%zu\r\n", p->saves, p->copied);
 }
 
 static void add_persistence(struct server *s, struct buf *out)
 {
-    const struct persistence *p = &s->persistence;
+    const struct persist *p = &s->persist;
 
-    buf_addf(out, "loading:%d\r\n", p->loading);
-    buf_addf(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n",
-             s->engine->journal.changes - p->saved_changes);
-    add_saving(p, logtime_ms(&s->engine->time), out);
-    buf_addf(out,
-             "rdb_last_load_keys_expired:%" PRIu64 "\r\nrdb_last_load_keys_loaded:%" PRIu64 "\r\n",
-             p->expired_keys, p->loaded_keys);
+    buf_addf(out, "rdb_changes_since_last_save:%" PRIu64 "\r\n", persist_changes(s));
+    add_saving(p, out);
+    buf_addf(out, "rdb_last_load_keys_expired:%zu\r\nrdb_last_load_keys_loaded:%zu\r\n",
+             p->loaded_expired, p->loaded_keys);
     buf_addf(out, "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n");
     buf_addf(out, "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n");
     buf_addf(out, "current_fork_perc:0.00\r\n");
-    add_zeros(out, "async_loading current_cow_peak current_cow_size_age "
+    add_zeros(out, "loading async_loading current_cow_size current_cow_peak current_cow_size_age "
                    "current_save_keys_processed current_save_keys_total aof_enabled "
                    "aof_rewrite_in_progress aof_rewrite_scheduled aof_rewrites "
                    "aof_rewrites_consecutive_failures aof_last_cow_size module_fork_in_progress "
@@ -286,8 +283,8 @@ static void add_stats(struct server *s, struct buf *out)
     add_rates(s, out);
     buf_addf(out, "rejected_connections:%" PRIu64 "\r\n", stats->rejected_connections);
     add_key_stats(stats, out);
-    buf_addf(out, "latest_fork_usec:%" PRId64 "\r\ntotal_forks:%" PRIu64 "\r\n",
-             s->persistence.last_fork_us, s->persistence.forks);
+    buf_addf(out, "latest_fork_usec:%" PRId64 "\r\ntotal_forks:%" PRIu64 "\r\n", s->persist.fork_us,
+             s->persist.forks);
     buf_addf(out, "total_error_replies:%" PRIu64 "\r\n", stats->error_replies);
     buf_addf(out, "total_reads_processed:%" PRIu64 "\r\ntotal_writes_processed:%" PRIu64 "\r\n",
              stats->reads, stats->writes);

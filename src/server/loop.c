@@ -79,6 +79,12 @@ uv_loop_t *loop_uv(struct loop *l)
     return &l->uv;
 }
 
+void loop_take_signals(struct loop *l)
+{
+    assert(l == current);
+    handle_signals(on_signal);
+}
+
 void loop_run(struct loop *l)
 {
     uv_run(&l->uv, UV_RUN_DEFAULT);

@@ -18,6 +18,9 @@ struct loop *loop_new(struct engine *e, void (*tick)(void *context), void *conte
 
 uv_loop_t *loop_uv(struct loop *l);
 
+/* Takes SIGINT and SIGTERM again, after one that was not obeyed. */
+void loop_take_signals(struct loop *l);
+
 /* Runs until nothing of others is left in the loop. */
 void loop_run(struct loop *l);
 

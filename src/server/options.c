@@ -40,10 +40,15 @@ const struct option options[] = {
 
     {"databases",       .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(databases),            .min = 1, .max = 16384, .initial = "16", .summary = "Number of databases to SELECT from"},
     {"dir",             .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(dir),                  .initial = "./", .summary = "Working directory"},
-    {"durability",      .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = only_none,          .initial = "none", .summary = "What survives the process: none of the data"},
+    {"durability",      .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = only_none,          .initial = "none", .summary = "What survives the process: what has been saved"},
     {"maxmemory",       .type = OPTION_MEMORY,  FIELD(engine.maxmemory),                            .initial = "0", .summary = "Bytes of memory above which writes are refused; 0 for no limit"},
     {"maxmemory-policy", .type = OPTION_ENUM,   .words = only_noeviction,                           .initial = "noeviction", .summary = "What to evict when memory is over the limit: nothing"},
     {"proto-max-bulk-len", .type = OPTION_MEMORY, FIELD(engine.proto_max_bulk_len),                 .min = MIB, .initial = "512mb", .summary = "Bytes of the longest string"},
+    {"dbfilename",      .type = OPTION_FILE,    .flags = OPTION_FIXED, FIELD(rdb_file),             .initial = "dump.rdb", .summary = "File in the working directory that the data are loaded from and saved to"},
+    {"save",            .type = OPTION_POINTS,  FIELD(save_points),                                 .initial = "", .summary = "Save after so many seconds if there were so many changes, and at the end; several pairs of these, or '' for never"},
+    {"stop-writes-on-bgsave-error", .type = OPTION_BOOL, FIELD(stops_writes),                       .initial = "yes", .summary = "Refuse writes while the data cannot be saved"},
+    {"rdbchecksum",     .type = OPTION_BOOL,    .flags = OPTION_FIXED, FIELD(rdb_checksum),         .initial = "yes", .summary = "End the file by a checksum"},
+    {"rdb-key-save-delay", .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, FIELD(key_save_delay_us), .min = INT32_MIN, .initial = "0", .summary = "Microseconds to wait behind each key that is saved, for tests"},
     {"rdbcompression",  .type = OPTION_BOOL,    FIELD(engine.rdb_compression),                      .initial = "yes", .summary = "Compress the strings in files and of DUMP"},
     {"hash-max-listpack-entries", "hash-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.hash_max_packed_entries), .max = INT64_MAX, .initial = "512", .summary = "Fields up to which a hash is kept in one piece"},
     {"hash-max-listpack-value",   "hash-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.hash_max_packed_value),   .initial = "64", .summary = "Bytes of a field or its value up to which it is"},
@@ -79,7 +84,6 @@ const struct option options[] = {
      * once is not in the list but refused as unknown: a master, TLS, users. */
 
     /* Persistence. */
-    {"save",                         .type = OPTION_WORDS,   .initial = ""},
     {"appendonly",                   .type = OPTION_BOOL,    .initial = "no"},
     {"appendfsync",                  .type = OPTION_ENUM,    .words = fsyncs, .initial = "everysec"},
     {"appendfilename",               .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "appendonly.aof"},
@@ -92,14 +96,10 @@ const struct option options[] = {
     {"aof-rewrite-incremental-fsync", .type = OPTION_BOOL,   .initial = "yes"},
     {"aof-timestamp-enabled",        .type = OPTION_BOOL,    .initial = "no"},
     {"aof-use-rdb-preamble",         .type = OPTION_BOOL,    .initial = "yes"},
-    {"dbfilename",                   .type = OPTION_TEXT,    .initial = "dump.rdb"},
-    {"rdbchecksum",                  .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "yes"},
     {"rdb-del-sync-files",           .type = OPTION_BOOL,    .initial = "no"},
     {"rdb-save-incremental-fsync",   .type = OPTION_BOOL,    .initial = "yes"},
-    {"rdb-key-save-delay",           .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, .min = INT32_MIN, .initial = "0"},
     {"key-load-delay",               .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, .min = INT32_MIN, .initial = "0"},
     {"sanitize-dump-payload",        .type = OPTION_ENUM,    .words = sanitizations, .initial = "no"},
-    {"stop-writes-on-bgsave-error",  .type = OPTION_BOOL,    .initial = "yes"},
 
     /* Memory. */
     {"activedefrag",                 .type = OPTION_ENUM,    .words = only_no, .initial = "no"},

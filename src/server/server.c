@@ -80,6 +80,7 @@ const char *server_apply(struct server *s, const char **option)
     to->rdb_compression = from->engine.rdb_compression;
     to->requirepass.len = 0;
     buf_add(&to->requirepass, buf_bytes(&from->engine.requirepass));
+    persist_apply(s);
     return NULL;
 }
 
@@ -173,6 +174,19 @@ static void tick(void *context)
     struct server *s = context;
 
     rates_sample(&s->rates, &s->engine->stats);
+    persist_tick(s);
+}
+
+/* A signal is taken no more behind the first one, which would now be forgotten. */
+static bool may_stop(struct engine *e)
+{
+    struct server *s = e->server;
+
+    if (!persist_may_end(s)) {
+        loop_take_signals(s->loop);
+        return false;
+    }
+    return true;
 }
 
 static void start(struct server *s)
@@ -181,6 +195,7 @@ static void start(struct server *s)
 
     s->engine = engine_new(families, (unsigned)s->settings.databases);
     s->engine->server = s;
+    s->engine->may_stop = may_stop;
     fit_maxclients(s);
     server_apply(s, &option);
     server_draw_id(s->run_id);
@@ -188,8 +203,6 @@ static void start(struct server *s)
     script_start(s->engine, &s->settings.script);
     s->loop = loop_new(s->engine, tick, s);
     s->net = net_new(loop_uv(s->loop), s->engine, &s->settings.net);
-    s->persistence.last_save_s = s->engine->stats.started_ms / 1000;
-    s->persistence.last_took_s = -1;
     s->startup_memory = mem_used();
 }
 
@@ -203,9 +216,12 @@ static void end(struct server *s)
     engine_free(s->engine);
 }
 
-/* Listens and serves until it is over. */
+/* Loads, listens, and serves until it is over. */
 static int serve(struct server *s)
 {
+    if (persist_start(s) != 0) {
+        return -1;
+    }
     if (net_listen(s->net) != 0) {
         log_write(LOG_WARNING, "Not started.");
         return -1;

@@ -4,7 +4,7 @@
 
 #include "server/config.h"
 #include "server/info.h"
-#include "server/persistence.h"
+#include "server/persist.h"
 
 struct loop;
 
@@ -20,7 +20,7 @@ struct server {
     char replication_id[ID_HEX + 1];
     size_t startup_memory; /* mem_used() without any data. */
     struct rates rates;
-    struct persistence persistence;
+    struct persist persist;
 };
 
 /* Starts a server with the given settings, runs it until it is told to stop, and
