@@ -21,6 +21,10 @@ extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command string_commands[];
 extern const struct command transaction_commands[];
+extern const struct command zcombine_commands[];
+extern const struct command zpop_commands[];
+extern const struct command zrange_commands[];
+extern const struct command zset_commands[];
 
 /* All of them, for a list that ends in NULL. */
 /* clang-format off */
@@ -41,7 +45,11 @@ extern const struct command transaction_commands[];
     set_commands, \
     slowlog_commands, \
     string_commands, \
-    transaction_commands
+    transaction_commands, \
+    zcombine_commands, \
+    zpop_commands, \
+    zrange_commands, \
+    zset_commands
 /* clang-format on */
 
 #endif

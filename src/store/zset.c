@@ -44,14 +44,20 @@ static struct scored *scored_new(struct bytes member, double score)
     return s;
 }
 
+/* Makes 0 of -0: their sum is 0. No other number becomes another. */
+static double without_signed_zero(double score)
+{
+    return score + 0.0;
+}
+
 /* An integer that sorts as the score does. All are less than UINT64_MAX. */
 static uint64_t order_of(double score)
 {
     static const uint64_t sign = UINT64_C(1) << 63;
-    double positive_zero = score + 0.0; /* -0 + 0 is 0; no other number becomes another. */
+    double plain = without_signed_zero(score);
     uint64_t bits;
 
-    memcpy(&bits, &positive_zero, sizeof bits);
+    memcpy(&bits, &plain, sizeof bits);
     return bits & sign ? ~bits : bits | sign;
 }
 
@@ -402,6 +408,7 @@ void edit_zset_set(struct value *v, struct bytes member, double score,
 
     assert(v->type == VALUE_ZSET);
     assert(!isnan(score));
+    score = without_signed_zero(score);
     if (v->encoding == PACKED) {
         at = packed_find(body(v), member, 2);
         if (at == PACKED_NONE && !packed_takes(v, member, limits)) {
@@ -449,24 +456,33 @@ struct scan {
     void *context;
 };
 
-static void scan_pair(const struct scan *scan, struct bytes member, double score)
-{
-    char text[NUMBER_DOUBLE_MAX];
-
-    scan->visit(member, (struct bytes){text, number_format_double(text, score)}, scan->context);
-}
-
 static void scan_scored(void *item, void *context)
 {
+    const struct scan *scan = context;
     const struct scored *s = item;
+    char text[NUMBER_DOUBLE_MAX];
 
-    scan_pair(context, scored_key(s), s->score);
+    scan->visit(scored_key(s), (struct bytes){text, number_format_double(text, s->score)},
+                scan->context);
+}
+
+/* In Redis a small set holds whole numbers as integers, and writes all their digits
+ * when it is scanned. */
+static size_t format_packed(char text[NUMBER_DOUBLE_MAX], double score)
+{
+    static const double most = (double)(INT64_C(1) << 62);
+
+    if (fabs(score) <= most && score == trunc(score)) {
+        return number_format_int(text, (int64_t)score);
+    }
+    return number_format_double(text, score);
 }
 
 static uint64_t scan(const struct value *v, uint64_t cursor, int64_t now_ms, value_visit *visit,
                      void *context)
 {
     struct scan visited = {visit, context};
+    char text[NUMBER_DOUBLE_MAX];
     struct zset_walk walk;
     struct bytes member;
     double score;
@@ -477,7 +493,7 @@ static uint64_t scan(const struct value *v, uint64_t cursor, int64_t now_ms, val
     }
     walk = zset_walk_from(v, 0, false);
     while (zset_walk_next(&walk, &member, &score)) {
-        scan_pair(&visited, member, score);
+        visit(member, (struct bytes){text, format_packed(text, score)}, context);
     }
     return 0;
 }

@@ -6,7 +6,7 @@
  * share their items.
  *
  * A rank is how many members come before: ranges of any kind are found as ranks
- * first, and then walked. No score is NaN; -0 is kept, but is in the place of 0. */
+ * first, and then walked. No score is NaN, and -0 becomes 0. */
 #ifndef STORE_ZSET_H
 #define STORE_ZSET_H
 

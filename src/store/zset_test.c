@@ -109,8 +109,8 @@ static void check_member(const struct bound *b, size_t number)
     if (isnan(b->score[number])) {
         return;
     }
-    CHECK(memcmp(&score, &b->score[number], sizeof score) == 0);
-    CHECK(memcmp(&again, &score, sizeof score) == 0);
+    CHECK(score == b->score[number] && again == score);
+    CHECK(score != 0 || !signbit(score));
     CHECK(rank >= value_zset_rank_of_score(v, score, false));
     CHECK(rank < value_zset_rank_of_score(v, score, true));
     walk = zset_walk_from(v, rank, false);

@@ -1,0 +1,17 @@
+/* What the commands on sorted sets share. */
+#ifndef COMMAND_ZSET_H
+#define COMMAND_ZSET_H
+
+#include "engine/call.h"
+#include "store/zset.h"
+
+/* Reply with members: `count` of them follow the first function. With scores, they
+ * are a flat array in RESP2 and an array of pairs in RESP3. */
+void zset_reply_open(struct call *c, size_t count, bool with_scores);
+void zset_reply_member(struct call *c, struct bytes member, double score, bool with_scores);
+
+/* Replies with how many members a sorted set has, and binds its key to it, or unbinds
+ * it if there are none. Takes `zset`. `event` is what it is told as. */
+void zset_store(struct call *c, struct value *zset, const char *event);
+
+#endif
