@@ -68,8 +68,7 @@ static void pop_end(struct call *c, bool highest)
         call_fail_syntax(c);
         return;
     }
-    if (c->argc == 3 &&
-        !call_size(c, 2, 0, "value is out of range, must be positive", &count)) {
+    if (c->argc == 3 && !call_size(c, 2, 0, "value is out of range, must be positive", &count)) {
         return;
     }
     if (!call_find(c, 1, VALUE_ZSET, &zset)) {

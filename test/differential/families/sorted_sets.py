@@ -14,8 +14,8 @@ TABLE = """
 4 w   exact   ZREM zset member+
 3 r   exact   ZSCORE zset member
 2 r   exact   ZMSCORE zset member+
-2 r   exact   ZRANK zset member
-2 r   exact   ZREVRANK zset member
+2 rf  exact   ZRANK zset member
+2 rf  exact   ZREVRANK zset member
 5 r   exact   ZRANGE zset index index zrange_option*
 3 r   exact   ZRANGE zset score_bound score_bound BYSCORE zrange_option*
 2 r   exact   ZREVRANGE zset index index withscores?
