@@ -406,6 +406,11 @@ int64_t block_deadline_ms(const struct engine *e)
     return first_ms < pause_ms ? first_ms : pause_ms;
 }
 
+size_t block_timed_count(const struct engine *e)
+{
+    return e->waiting.deadlines == NULL ? 0 : tree_count(e->waiting.deadlines);
+}
+
 void block_time_out(struct engine *e)
 {
     if (pause_deadline_ms(e) <= logtime_ms(&e->time)) {

@@ -78,6 +78,9 @@ void block_serve(struct engine *e);
  * if none does. */
 int64_t block_deadline_ms(const struct engine *e);
 
+/* Returns how many waits end by themselves. */
+size_t block_timed_count(const struct engine *e);
+
 /* Ends the waits whose time is up, and runs what was postponed if the pause is over. */
 void block_time_out(struct engine *e);
 

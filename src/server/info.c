@@ -139,8 +139,9 @@ static void add_clients(struct server *s, struct buf *out)
              s->engine->session_count, s->settings.net.max_clients);
     buf_addf(out, "client_recent_max_input_buffer:%zu\r\nclient_recent_max_output_buffer:%zu\r\n",
              input, output);
-    buf_addf(out, "blocked_clients:%zu\r\n", waiting);
-    add_zeros(out, "tracking_clients clients_in_timeout_table");
+    buf_addf(out, "blocked_clients:%zu\r\nclients_in_timeout_table:%zu\r\n", waiting,
+             block_timed_count(s->engine));
+    add_zeros(out, "tracking_clients");
 }
 
 static void add_used_memory(const struct memory_report *r, struct buf *out)
