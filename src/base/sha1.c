@@ -22,9 +22,19 @@ __attribute__((destructor)) static void release(void)
     EVP_MD_free(algorithm);
 }
 
-void sha1_hex(struct bytes content, char out[SHA1_HEX + 1])
+static void write_hex(const unsigned char *digest, unsigned len, char *out)
 {
     static const char digits[] = "0123456789abcdef";
+
+    for (unsigned i = 0; i < len; i++) {
+        out[2 * i] = digits[digest[i] >> 4];
+        out[2 * i + 1] = digits[digest[i] & 15];
+    }
+    out[2 * len] = '\0';
+}
+
+void sha1_hex(struct bytes content, char out[SHA1_HEX + 1])
+{
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     int ok;
@@ -37,9 +47,16 @@ void sha1_hex(struct bytes content, char out[SHA1_HEX + 1])
          EVP_DigestFinal_ex(context, digest, &len);
     assert(ok);
     assert(len == SHA1_HEX / 2);
-    for (unsigned i = 0; i < len; i++) {
-        out[2 * i] = digits[digest[i] >> 4];
-        out[2 * i + 1] = digits[digest[i] & 15];
-    }
-    out[SHA1_HEX] = '\0';
+    write_hex(digest, len, out);
+}
+
+void sha256_hex(struct bytes content, char out[SHA256_HEX + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    int ok = EVP_Digest(content.at, content.len, digest, &len, EVP_sha256(), NULL);
+
+    assert(ok);
+    assert(len == SHA256_HEX / 2);
+    write_hex(digest, len, out);
 }

@@ -1,14 +1,9 @@
 /* COMMAND: what the server knows of its commands, told from their rows. */
 #include "base/glob.h"
+#include "command/category.h"
 #include "command/families.h"
 #include "command/syntax.h"
 #include "engine/call.h"
-
-/* A bit of a set, and its name. */
-struct flag_name {
-    uint32_t flag;
-    const char *name;
-};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -48,163 +43,6 @@ static const struct flag_name key_flag_names[] = {
     {KEY_VARIABLE_FLAGS, "variable_flags"},
 };
 
-/* The categories that permissions are given by. */
-enum category {
-    CATEGORY_KEYSPACE = 1 << 0,
-    CATEGORY_READ = 1 << 1,
-    CATEGORY_WRITE = 1 << 2,
-    CATEGORY_SET = 1 << 3,
-    CATEGORY_SORTEDSET = 1 << 4,
-    CATEGORY_LIST = 1 << 5,
-    CATEGORY_HASH = 1 << 6,
-    CATEGORY_STRING = 1 << 7,
-    CATEGORY_BITMAP = 1 << 8,
-    CATEGORY_HYPERLOGLOG = 1 << 9,
-    CATEGORY_GEO = 1 << 10,
-    CATEGORY_STREAM = 1 << 11,
-    CATEGORY_PUBSUB = 1 << 12,
-    CATEGORY_ADMIN = 1 << 13,
-    CATEGORY_FAST = 1 << 14,
-    CATEGORY_SLOW = 1 << 15,
-    CATEGORY_BLOCKING = 1 << 16,
-    CATEGORY_DANGEROUS = 1 << 17,
-    CATEGORY_CONNECTION = 1 << 18,
-    CATEGORY_TRANSACTION = 1 << 19,
-    CATEGORY_SCRIPTING = 1 << 20,
-};
-
-static const struct flag_name category_names[] = {
-    {CATEGORY_KEYSPACE, "@keyspace"},
-    {CATEGORY_READ, "@read"},
-    {CATEGORY_WRITE, "@write"},
-    {CATEGORY_SET, "@set"},
-    {CATEGORY_SORTEDSET, "@sortedset"},
-    {CATEGORY_LIST, "@list"},
-    {CATEGORY_HASH, "@hash"},
-    {CATEGORY_STRING, "@string"},
-    {CATEGORY_BITMAP, "@bitmap"},
-    {CATEGORY_HYPERLOGLOG, "@hyperloglog"},
-    {CATEGORY_GEO, "@geo"},
-    {CATEGORY_STREAM, "@stream"},
-    {CATEGORY_PUBSUB, "@pubsub"},
-    {CATEGORY_ADMIN, "@admin"},
-    {CATEGORY_FAST, "@fast"},
-    {CATEGORY_SLOW, "@slow"},
-    {CATEGORY_BLOCKING, "@blocking"},
-    {CATEGORY_DANGEROUS, "@dangerous"},
-    {CATEGORY_CONNECTION, "@connection"},
-    {CATEGORY_TRANSACTION, "@transaction"},
-    {CATEGORY_SCRIPTING, "@scripting"},
-};
-
-/* The category of most commands of a group. */
-static const struct flag_name group_categories[] = {
-    {CATEGORY_KEYSPACE, "generic"},
-    {CATEGORY_STRING, "string"},
-    {CATEGORY_LIST, "list"},
-    {CATEGORY_SET, "set"},
-    {CATEGORY_SORTEDSET, "sorted-set"},
-    {CATEGORY_HASH, "hash"},
-    {CATEGORY_PUBSUB, "pubsub"},
-    {CATEGORY_TRANSACTION, "transactions"},
-    {CATEGORY_CONNECTION, "connection"},
-    {CATEGORY_SCRIPTING, "scripting"},
-    {CATEGORY_HYPERLOGLOG, "hyperloglog"},
-    {CATEGORY_GEO, "geo"},
-    {CATEGORY_STREAM, "stream"},
-    {CATEGORY_BITMAP, "bitmap"},
-};
-
-enum {
-    SORTED_TYPES = CATEGORY_SET | CATEGORY_SORTEDSET | CATEGORY_LIST | CATEGORY_DANGEROUS,
-    WHOLE_KEYSPACE = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
-    OPERATION = CATEGORY_ADMIN | CATEGORY_DANGEROUS,
-};
-
-/* The commands that do not go with their group. */
-static const struct flag_name odd_categories[] = {
-    {CATEGORY_CONNECTION, "asking"},
-    {CATEGORY_CONNECTION, "command"},
-    {CATEGORY_KEYSPACE, "dbsize"},
-    {WHOLE_KEYSPACE, "flushall"},
-    {WHOLE_KEYSPACE, "flushdb"},
-    {CATEGORY_DANGEROUS, "info"},
-    {WHOLE_KEYSPACE, "keys"},
-    {OPERATION, "lastsave"},
-    {WHOLE_KEYSPACE, "migrate"},
-    {CATEGORY_CONNECTION, "readonly"},
-    {CATEGORY_CONNECTION, "readwrite"},
-    {WHOLE_KEYSPACE, "restore"},
-    {OPERATION, "role"},
-    {SORTED_TYPES, "sort"},
-    {SORTED_TYPES, "sort_ro"},
-    {WHOLE_KEYSPACE, "swapdb"},
-    {CATEGORY_CONNECTION, "wait"},
-};
-
-/* What follows from a command's flags. */
-static const struct {
-    uint32_t flag;
-    uint32_t categories;
-} flag_categories[] = {
-    {COMMAND_WRITE, CATEGORY_WRITE},
-    {COMMAND_READONLY, CATEGORY_READ},
-    {COMMAND_ADMIN, OPERATION},
-    {COMMAND_PUBSUB, CATEGORY_PUBSUB},
-    {COMMAND_BLOCKING, CATEGORY_BLOCKING},
-    {COMMAND_FAST, CATEGORY_FAST},
-};
-
-/* A command, and the one whose subcommand it is, or NULL. */
-struct entry {
-    const struct command *container;
-    const struct command *command;
-};
-
-static uint32_t find_flag(const struct flag_name *table, size_t count, struct bytes name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (bytes_is(name, table[i].name)) {
-            return table[i].flag;
-        }
-    }
-    return 0;
-}
-
-/* Returns the categories that come from what a command is about. A command with
- * subcommands has none: they have. */
-static uint32_t subject_categories(struct entry entry)
-{
-    const char *name = entry.container != NULL ? entry.container->name : entry.command->name;
-    uint32_t odd = find_flag(odd_categories, COUNT(odd_categories), bytes_of(name));
-
-    if (odd != 0) {
-        return odd;
-    }
-    if (entry.command->subcommands != NULL) {
-        return 0;
-    }
-    return find_flag(group_categories, COUNT(group_categories), bytes_of(entry.command->group));
-}
-
-static uint32_t categories_of(struct entry entry)
-{
-    uint32_t categories = subject_categories(entry);
-
-    for (size_t i = 0; i < COUNT(flag_categories); i++) {
-        if (entry.command->flags & flag_categories[i].flag) {
-            categories |= flag_categories[i].categories;
-        }
-    }
-    if (categories & CATEGORY_SCRIPTING) { /* What a script reads is up to the script. */
-        categories &= ~(uint32_t)CATEGORY_READ;
-    }
-    if (!(categories & CATEGORY_FAST)) {
-        categories |= CATEGORY_SLOW;
-    }
-    return categories;
-}
-
 static void reply_flags(struct call *c, const struct flag_name *table, size_t count, uint32_t flags)
 {
     size_t len = 0;
@@ -225,30 +63,12 @@ static void reply_key_flags(struct call *c, uint32_t flags)
     reply_flags(c, key_flag_names, COUNT(key_flag_names), flags);
 }
 
-/* Appends "client|list". */
-static void add_name(struct buf *out, struct entry entry)
-{
-    if (entry.container != NULL) {
-        buf_addf(out, "%s|", entry.container->name);
-    }
-    buf_addf(out, "%s", entry.command->name);
-}
-
-static void reply_name(struct call *c, struct entry entry)
+static void reply_name(struct call *c, const struct command *cmd)
 {
     BUF_LOCAL(name);
 
-    add_name(&name, entry);
+    command_add_name(cmd, &name);
     reply_bytes(c, buf_bytes(&name));
-}
-
-/* Finds a command by a name as reply_name() writes it. */
-static bool find_entry(const struct call *c, struct bytes name, struct entry *entry)
-{
-    const struct command *cmd = registry_find_full(c->engine->commands, name);
-
-    *entry = (struct entry){cmd != NULL ? cmd->container : NULL, cmd};
-    return cmd != NULL;
 }
 
 static size_t count_rows(const struct command *rows)
@@ -366,7 +186,7 @@ static void reply_keyspecs(struct call *c, const struct command *cmd)
     }
 }
 
-static void reply_info(struct call *c, struct entry entry);
+static void reply_info(struct call *c, const struct command *cmd);
 
 static void reply_sub_infos(struct call *c, const struct command *cmd)
 {
@@ -378,23 +198,22 @@ static void reply_sub_infos(struct call *c, const struct command *cmd)
     }
     reply_array(c, count);
     for (size_t i = 0; i < count; i++) {
-        reply_info(c, (struct entry){cmd, &cmd->subcommands[i]});
+        reply_info(c, &cmd->subcommands[i]);
     }
 }
 
-static void reply_info(struct call *c, struct entry entry)
+static void reply_info(struct call *c, const struct command *cmd)
 {
-    const struct command *cmd = entry.command;
     struct key_range keys = key_range_of(cmd);
 
     reply_array(c, 10);
-    reply_name(c, entry);
+    reply_name(c, cmd);
     reply_int(c, cmd->arity);
     reply_flags(c, command_flag_names, COUNT(command_flag_names), cmd->flags);
     reply_int(c, keys.first);
     reply_int(c, keys.last);
     reply_int(c, keys.step);
-    reply_flags(c, category_names, COUNT(category_names), categories_of(entry));
+    reply_flags(c, categories, categories_count, category_of(cmd));
     reply_set(c, 0); /* Tips for proxies: none. */
     reply_keyspecs(c, cmd);
     reply_sub_infos(c, cmd);
@@ -406,13 +225,13 @@ static void reply_all_infos(struct call *c)
 
     reply_array(c, registry_count(commands));
     for (size_t i = 0; i < registry_count(commands); i++) {
-        reply_info(c, (struct entry){NULL, registry_at(commands, i)});
+        reply_info(c, registry_at(commands, i));
     }
 }
 
 static void command_info(struct call *c)
 {
-    struct entry entry;
+    const struct command *cmd;
 
     if (c->argc == 2) {
         reply_all_infos(c);
@@ -420,8 +239,9 @@ static void command_info(struct call *c)
     }
     reply_array(c, c->argc - 2);
     for (size_t i = 2; i < c->argc; i++) {
-        if (find_entry(c, c->argv[i], &entry)) {
-            reply_info(c, entry);
+        cmd = registry_find_full(c->engine->commands, c->argv[i]);
+        if (cmd != NULL) {
+            reply_info(c, cmd);
         } else {
             reply_nil(c);
         }
@@ -590,7 +410,7 @@ static void reply_docs(struct call *c, const struct command *cmd)
         reply_string(c, "subcommands");
         reply_map(c, subcommands);
         for (size_t i = 0; i < subcommands; i++) {
-            reply_name(c, (struct entry){cmd, &cmd->subcommands[i]});
+            reply_name(c, &cmd->subcommands[i]);
             reply_docs(c, &cmd->subcommands[i]);
         }
     }
@@ -609,7 +429,7 @@ static void reply_all_docs(struct call *c)
 
 static void command_docs(struct call *c)
 {
-    struct entry entry;
+    const struct command *cmd;
     size_t place, count = 0;
 
     if (c->argc == 2) {
@@ -618,9 +438,10 @@ static void command_docs(struct call *c)
     }
     place = reply_late(c);
     for (size_t i = 2; i < c->argc; i++) {
-        if (find_entry(c, c->argv[i], &entry)) {
-            reply_name(c, entry);
-            reply_docs(c, entry.command);
+        cmd = registry_find_full(c->engine->commands, c->argv[i]);
+        if (cmd != NULL) {
+            reply_name(c, cmd);
+            reply_docs(c, cmd);
             count++;
         }
     }
@@ -635,7 +456,7 @@ struct list_filter {
     uint32_t category;
 };
 
-static bool filter_takes(const struct list_filter *filter, struct entry entry)
+static bool filter_takes(const struct list_filter *filter, const struct command *cmd)
 {
     BUF_LOCAL(name);
 
@@ -645,22 +466,12 @@ static bool filter_takes(const struct list_filter *filter, struct entry entry)
     case LIST_MODULE: /* There are no modules. */
         return false;
     case LIST_CATEGORY:
-        return (categories_of(entry) & filter->category) != 0;
+        return (category_of(cmd) & filter->category) != 0;
     case LIST_PATTERN:
         break;
     }
-    add_name(&name, entry);
+    command_add_name(cmd, &name);
     return glob_match_nocase(filter->value, buf_bytes(&name));
-}
-
-/* Returns the category of that name without the @, or 0 if there is none. */
-static uint32_t find_category(struct bytes name)
-{
-    BUF_LOCAL(full);
-
-    buf_add_byte(&full, '@');
-    buf_add(&full, name);
-    return find_flag(category_names, COUNT(category_names), buf_bytes(&full));
 }
 
 static bool read_filter(struct call *c, struct list_filter *filter)
@@ -672,7 +483,7 @@ static bool read_filter(struct call *c, struct list_filter *filter)
         return false;
     }
     filter->value = c->argv[4];
-    filter->category = find_category(filter->value);
+    filter->category = category_find(filter->value);
     if (call_is(c, 3, "module")) {
         filter->by = LIST_MODULE;
     } else if (call_is(c, 3, "aclcat")) {
@@ -683,12 +494,13 @@ static bool read_filter(struct call *c, struct list_filter *filter)
     return filter->by != LIST_ALL;
 }
 
-static size_t list_if_taken(struct call *c, const struct list_filter *filter, struct entry entry)
+static size_t list_if_taken(struct call *c, const struct list_filter *filter,
+                            const struct command *cmd)
 {
-    if (!filter_takes(filter, entry)) {
+    if (!filter_takes(filter, cmd)) {
         return 0;
     }
-    reply_name(c, entry);
+    reply_name(c, cmd);
     return 1;
 }
 
@@ -705,9 +517,9 @@ static void command_list(struct call *c)
     place = reply_late(c);
     for (size_t i = 0; i < registry_count(commands); i++) {
         const struct command *cmd = registry_at(commands, i);
-        count += list_if_taken(c, &filter, (struct entry){NULL, cmd});
+        count += list_if_taken(c, &filter, cmd);
         for (size_t sub = 0; sub < count_rows(cmd->subcommands); sub++) {
-            count += list_if_taken(c, &filter, (struct entry){cmd, &cmd->subcommands[sub]});
+            count += list_if_taken(c, &filter, &cmd->subcommands[sub]);
         }
     }
     reply_late_end(c, place, RESP_ARRAY, count);

@@ -4,6 +4,7 @@
 
 #include "engine/command.h"
 
+extern const struct command acl_commands[];
 extern const struct command bitfield_commands[];
 extern const struct command bitmap_commands[];
 extern const struct command command_commands[]; /* COMMAND itself. */
@@ -29,6 +30,7 @@ extern const struct command zset_commands[];
 /* All of them, for a list that ends in NULL. */
 /* clang-format off */
 #define COMMAND_FAMILIES \
+    acl_commands, \
     bitfield_commands, \
     bitmap_commands, \
     command_commands, \

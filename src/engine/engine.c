@@ -266,6 +266,10 @@ static bool may_run(struct session *s, const struct command *cmd)
         refuse(s, cmd, "%s", e->write_refusal);
         return false;
     }
+    if (e->settings.min_replicas > 0 && (cmd->flags & COMMAND_WRITE)) {
+        refuse(s, cmd, "NOREPLICAS Not enough good replicas to write.");
+        return false;
+    }
     if (s->in_multi && (cmd->flags & COMMAND_NO_MULTI)) {
         refuse(s, cmd, "ERR Command not allowed inside a transaction");
         return false;
@@ -416,7 +420,8 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
         return fail_call(s, cmd, reply,
                          BYTES("ERR Wrong number of args calling Redis command from script"));
     }
-    if (cmd->flags & COMMAND_NOSCRIPT) {
+    if ((cmd->flags & COMMAND_NOSCRIPT) &&
+        !(s->engine->settings.scripts_may_wait && (cmd->flags & COMMAND_BLOCKING))) {
         return fail_call(s, cmd, reply, BYTES("ERR This Redis command is not allowed from script"));
     }
     if (s->read_only && (cmd->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))) {

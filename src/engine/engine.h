@@ -25,6 +25,9 @@ struct engine_settings {
     size_t hll_sparse_max_bytes; /* Where sparse HyperLogLogs end. */
     bool rdb_compression;        /* Whether DUMP compresses strings. */
     bool active_expire;          /* Off in tests only. */
+    bool cron_stands;            /* On in tests only: nothing happens by itself. */
+    bool scripts_may_wait;       /* On in tests only: commands that wait may be called. */
+    int min_replicas;            /* Others that must have a write; there are none. */
     unsigned notify;             /* Events that are told of, a set of enum event_class. */
     int64_t slowlog_us;          /* slowlog-log-slower-than; below 0: nothing is. */
     size_t slowlog_len;          /* slowlog-max-len */

@@ -499,8 +499,10 @@ static void received_shared(struct conn *c, size_t len)
     size_t used;
 
     set->shared_taken = true;
+    c->session->input_bytes = len;
     used = execute_all(c, (struct bytes){set->shared, len});
     set->shared_taken = false;
+    c->session->input_bytes = 0;
     if (used < len) {
         keep_rest(c, (struct bytes){set->shared + used, len - used});
     }
@@ -511,6 +513,7 @@ static void received_own(struct conn *c, size_t len)
     size_t used;
 
     c->in.len += len;
+    c->session->input_bytes = c->in.len;
     used = execute_all(c, buf_bytes(&c->in));
     buf_drop_front(&c->in, used);
     if (c->in.len == 0 && (c->in.cap > KEPT_MAX || !c->set->shared_taken)) {

@@ -79,6 +79,9 @@ static void on_cron(uv_timer_t *handle)
     struct net *n = handle->data;
 
     engine_tick(n->conns.engine);
+    if (n->conns.engine->settings.cron_stands) {
+        return;
+    }
     engine_expire(n->conns.engine, EXPIRE_BUDGET_US);
     conn_set_prune(&n->conns);
 }

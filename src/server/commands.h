@@ -7,8 +7,9 @@
 /* The subcommands of CONFIG. */
 extern const struct command config_subcommands[];
 
-/* Answers DEBUG. */
+/* Answers DEBUG and LOLWUT. */
 void debug(struct call *c);
+void lolwut(struct call *c);
 
 /* What saves the data and reads them back. */
 void save(struct call *c);

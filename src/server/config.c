@@ -85,7 +85,7 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct buf *error, const 
     return false;
 }
 
-static bool parse_memory(struct bytes text, int64_t *number)
+bool settings_parse_memory(struct bytes text, int64_t *number)
 {
     static const struct {
         const char *name;
@@ -156,7 +156,9 @@ static bool parse_any_number(const struct option *o, struct bytes text, int64_t 
 {
     switch (o->type) {
     case OPTION_MEMORY:
-        return parse_memory(text, number) || fail(error, "argument must be a memory value");
+    case OPTION_SHARE:
+        return settings_parse_memory(text, number) ||
+               fail(error, "argument must be a memory value");
     case OPTION_OCTAL:
         return parse_octal(text, number) ||
                fail(error, "argument couldn't be parsed as an octal number");
@@ -172,7 +174,8 @@ static bool parse_any_number(const struct option *o, struct bytes text, int64_t 
 
 static bool is_bounded(const struct option *o)
 {
-    return o->type == OPTION_INTEGER || o->type == OPTION_MEMORY || o->type == OPTION_OCTAL;
+    return o->type == OPTION_INTEGER || o->type == OPTION_MEMORY || o->type == OPTION_SHARE ||
+           o->type == OPTION_OCTAL;
 }
 
 static int64_t max_of(const struct option *o)
@@ -180,7 +183,7 @@ static int64_t max_of(const struct option *o)
     if (o->max != 0) {
         return o->max;
     }
-    return o->type == OPTION_MEMORY ? INT64_MAX : INT32_MAX;
+    return o->type == OPTION_MEMORY || o->type == OPTION_SHARE ? INT64_MAX : INT32_MAX;
 }
 
 static bool parse_number(const struct option *o, struct bytes text, int64_t *number,
@@ -297,7 +300,7 @@ static bool parse_output(struct bytes word[4], struct outputs *outputs, struct b
     if (limit == NULL) {
         return fail(error, "Invalid client class specified in buffer limit configuration.");
     }
-    if (!parse_memory(word[1], &hard) || !parse_memory(word[2], &soft) ||
+    if (!settings_parse_memory(word[1], &hard) || !settings_parse_memory(word[2], &soft) ||
         !number_parse_int(word[3], &soft_s) || soft_s < 0 || soft_s > INT32_MAX) {
         return fail(error,
                     "Error in hard, soft or soft_seconds setting in buffer limit configuration.");
@@ -394,6 +397,26 @@ static void add_trimmed(struct buf *out, double number)
     }
 }
 
+/* There is no field for a share: nothing goes by one. */
+static bool set_share(struct settings *s, const struct option *o, struct bytes text,
+                      struct buf *error)
+{
+    struct bytes digits = {text.at, text.len - 1};
+    int64_t percent;
+
+    if (text.len == 0 || text.at[text.len - 1] != '%') {
+        return set_number(s, o, text, error);
+    }
+    if (!number_parse_int(digits, &percent) || percent < 0) {
+        return fail(error, "argument must be a memory or percent value");
+    }
+    if (percent > 100) {
+        return fail(error, "percentage argument must be less or equal to 100");
+    }
+    assign(text_of(s, o), text);
+    return true;
+}
+
 static bool set_percentiles(struct settings *s, const struct option *o, struct bytes text,
                             struct buf *error)
 {
@@ -451,6 +474,9 @@ bool settings_set(struct settings *s, const struct option *o, struct bytes text,
 {
     if (o->type == OPTION_OUTPUTS) {
         return set_outputs(s, text, error);
+    }
+    if (o->type == OPTION_SHARE) {
+        return set_share(s, o, text, error);
     }
     if (o->type == OPTION_PERCENTILES) {
         return set_percentiles(s, o, text, error);

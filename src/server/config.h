@@ -48,6 +48,7 @@ struct settings {
 enum option_type {
     OPTION_INTEGER,
     OPTION_MEMORY, /* Bytes, with a unit: 1k is 1000 of them, 1kb is 1024; m and g likewise. */
+    OPTION_SHARE,  /* The same, or a part of maxmemory: 5%. */
     OPTION_OCTAL,
     OPTION_BOOL,
     OPTION_ENUM,
@@ -103,6 +104,9 @@ void settings_clear(struct settings *s);
 /* Sets an option. Returns false, with what is wrong appended to `error` and the
  * settings unchanged, if it cannot have that value. */
 bool settings_set(struct settings *s, const struct option *o, struct bytes text, struct buf *error);
+
+/* Parses an amount of memory as OPTION_MEMORY has it. Returns false if it is none. */
+bool settings_parse_memory(struct bytes text, int64_t *bytes);
 
 /* Appends the value, as settings_set() takes it. */
 void settings_get(const struct settings *s, const struct option *o, struct buf *out);

@@ -198,7 +198,7 @@ static void rewrite(struct call *c)
         return;
     }
     bytes_to_string(buf_bytes(&s->config_file), path, sizeof path);
-    err = config_rewrite_file(&s->settings, path);
+    err = config_rewrite_file(&s->settings, path, false);
     if (err != 0) {
         log_write(LOG_WARNING, "CONFIG REWRITE failed: %s", strerror(-err));
         call_fail(c, "ERR Rewriting config file: %s", strerror(-err));

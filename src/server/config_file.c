@@ -395,13 +395,13 @@ static void renew_lines(FILE *file, const struct settings *s, enum fate *fates, 
     free(line);
 }
 
-static void add_others(const struct settings *s, const enum fate *fates, struct buf *out)
+static void add_others(const struct settings *s, const enum fate *fates, bool all, struct buf *out)
 {
     if (out->len > 0 && out->at[out->len - 1] != '\n') {
         buf_add_byte(out, '\n');
     }
     for (size_t i = 0; i < options_count; i++) {
-        if (fates[i] == ABSENT && !settings_is_initial(s, &options[i])) {
+        if (fates[i] == ABSENT && (all || !settings_is_initial(s, &options[i]))) {
             add_line(out, s, &options[i]);
         }
     }
@@ -447,7 +447,7 @@ static int replace_file(const char *path, mode_t mode, struct bytes content)
     return err;
 }
 
-int config_rewrite_file(const struct settings *s, const char *path)
+int config_rewrite_file(const struct settings *s, const char *path, bool all)
 {
     FILE *file = fopen(path, "re");
     struct stat status;
@@ -463,7 +463,7 @@ int config_rewrite_file(const struct settings *s, const char *path)
     }
     fates = mem_zalloc(options_count * sizeof *fates);
     renew_lines(file, s, fates, &content);
-    add_others(s, fates, &content);
+    add_others(s, fates, all, &content);
     mem_free(fates);
     fclose(file);
     return replace_file(path, status.st_mode & 07777, buf_bytes(&content));

@@ -15,8 +15,9 @@ bool config_read_file(struct settings *s, const char *path, struct buf *error);
 bool config_read_flags(struct settings *s, size_t argc, char *const *argv, struct buf *error);
 
 /* Writes the settings to the file that they were read from. Its comments and order
- * stay; what is not in it is added unless it has its initial value. The file is
- * replaced at once or not at all. Returns 0 or a negative errno value. */
-int config_rewrite_file(const struct settings *s, const char *path);
+ * stay; what is not in it is added unless it has its initial value, or in any case if
+ * `all` is set. The file is replaced at once or not at all. Returns 0 or a negative
+ * errno value. */
+int config_rewrite_file(const struct settings *s, const char *path, bool all);
 
 #endif

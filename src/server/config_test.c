@@ -320,7 +320,7 @@ TEST(rewriting_keeps_a_file_and_changes_values)
     CHECK(set(&f, "script-memory-limit", "1mb"));
     CHECK(set(&f, "requirepass", "a \"b\n"));
     CHECK(set(&f, "bind", "127.0.0.1 ::1"));
-    CHECK(config_rewrite_file(&f.settings, f.path) == 0);
+    CHECK(config_rewrite_file(&f.settings, f.path, false) == 0);
     CHECK(content_is(f.path, "# About the port.\nport 3\n\nlua-time-limit 5\n"
                              "maxmemory 1gb\nscript-memory-limit 1048576\n"
                              "client-output-buffer-limit normal 0 0 0\n"
@@ -331,7 +331,7 @@ TEST(rewriting_keeps_a_file_and_changes_values)
 
     CHECK(config_read_file(&f.settings, f.path, &f.error));
     CHECK(is(&f, "requirepass", "a \"b\n"));
-    CHECK(config_rewrite_file(&f.settings, "/tmp/moonlatch-none/file") == -ENOENT);
+    CHECK(config_rewrite_file(&f.settings, "/tmp/moonlatch-none/file", false) == -ENOENT);
     end(&f);
 }
 

@@ -1,6 +1,8 @@
 /* DEBUG: what tests need to see and do. */
+#include "base/log.h"
 #include "engine/call.h"
 #include "server/commands.h"
+#include "server/config_file.h"
 #include "server/server.h"
 
 #include <ctype.h>
@@ -115,16 +117,6 @@ static void debug_change_repl_id(struct call *c)
     reply_ok(c);
 }
 
-static void debug_set_active_expire(struct call *c)
-{
-    int64_t on;
-
-    if (call_int(c, 2, &on)) {
-        c->engine->settings.active_expire = on != 0;
-        reply_ok(c);
-    }
-}
-
 static void debug_sleep(struct call *c)
 {
     struct timespec rest;
@@ -142,6 +134,87 @@ static void debug_sleep(struct call *c)
     while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {
     }
     reply_ok(c);
+}
+
+static void debug_config_rewrite(struct call *c)
+{
+    struct server *s = c->engine->server;
+    char path[4096];
+    int err;
+
+    bytes_to_string(buf_bytes(&s->config_file), path, sizeof path);
+    err = config_rewrite_file(&s->settings, path, true);
+    if (err != 0) {
+        call_fail(c, "ERR CONFIG-REWRITE-FORCE-ALL failed: %s", strerror(-err));
+        return;
+    }
+    reply_ok(c);
+}
+
+static void debug_error(struct call *c)
+{
+    call_fail_text(c, c->argv[2]);
+}
+
+static void debug_log(struct call *c)
+{
+    log_bytes(LOG_WARNING, c->argv[2]);
+    reply_ok(c);
+}
+
+/* Sets a flag that only tests set. */
+static void set_flag(struct call *c, bool *flag)
+{
+    int64_t on;
+
+    if (call_int(c, 2, &on)) {
+        *flag = on != 0;
+        reply_ok(c);
+    }
+}
+
+static void debug_set_active_expire(struct call *c)
+{
+    set_flag(c, &c->engine->settings.active_expire);
+}
+
+static void debug_pause_cron(struct call *c)
+{
+    set_flag(c, &c->engine->settings.cron_stands);
+}
+
+static void debug_disable_deny_scripts(struct call *c)
+{
+    set_flag(c, &c->engine->settings.scripts_may_wait);
+}
+
+/* Elements of lists are kept in one way, however long they are. */
+static void debug_quicklist(struct call *c)
+{
+    int64_t bytes;
+
+    if (!settings_parse_memory(c->argv[2], &bytes) || bytes < 0 || bytes > UINT32_MAX) {
+        call_fail(c, "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+        return;
+    }
+    reply_ok(c);
+}
+
+static void debug_htstats(struct call *c)
+{
+    const struct dataset *data = c->engine->data;
+    int64_t db;
+
+    if (!call_int(c, 2, &db)) {
+        return;
+    }
+    if (db < 0 || db >= (int64_t)data->count) {
+        call_fail(c, "ERR Out of range database");
+        return;
+    }
+    reply_format(c, "number of elements: %zu\nnumber of those that expire: %zu\nbytes: %zu\n",
+                 keyspace_count(data->db[db]), keyspace_count_expiring(data->db[db]),
+                 keyspace_memory(data->db[db]));
 }
 
 /* DEBUG PROTOCOL: one reply of each kind. */
@@ -269,15 +342,22 @@ static void debug_help(struct call *c);
 static const struct command actions[] = {
     {.name = "change-repl-id",    .arity = 2,  .run = debug_change_repl_id,    .syntax = "",                      .summary = "Draws a new replication id"},
     {.name = "check",             .arity = 2,  .run = debug_check,             .syntax = "",                      .summary = "Stops the server if its data structures are not sound"},
+    {.name = "config-rewrite-force-all", .arity = 2, .run = debug_config_rewrite, .syntax = "",              .summary = "Writes all options to the configuration file"},
     {.name = "digest",            .arity = 2,  .run = debug_digest,            .syntax = "",                      .summary = "Returns a digest of all the data"},
     {.name = "digest-value",      .arity = -3, .run = debug_digest_value,      .syntax = "key [key ...]",         .summary = "Returns digests of the values of keys"},
+    {.name = "error",             .arity = 3,  .run = debug_error,             .syntax = "text",                  .summary = "Replies with an error"},
     {.name = "help",              .arity = 2,  .run = debug_help,              .syntax = "",                      .summary = "Lists the subcommands"},
+    {.name = "htstats",           .arity = -3, .run = debug_htstats,           .syntax = "db [FULL]",             .summary = "Tells the size of a database's tables"},
     {.name = "loadaof",           .arity = 2,  .run = debug_loadaof,           .syntax = "",                      .summary = "Writes the data and reads them back; there is no append-only file"},
+    {.name = "log",               .arity = 3,  .run = debug_log,               .syntax = "text",                  .summary = "Writes to the log"},
     {.name = "object",            .arity = 3,  .run = debug_object,            .syntax = "key",                   .summary = "Describes how a value is kept"},
+    {.name = "pause-cron",        .arity = 3,  .run = debug_pause_cron,        .syntax = "0 | 1",                 .summary = "Stops what happens by itself, or goes on"},
     {.name = "populate",          .arity = -3, .run = debug_populate,          .syntax = "count [prefix [size]]", .summary = "Sets many keys to strings"},
     {.name = "protocol",          .arity = 3,  .run = debug_protocol,          .syntax = "kind",                  .summary = "Replies with something of that kind"},
+    {.name = "quicklist-packed-threshold", .arity = 3, .run = debug_quicklist, .syntax = "bytes",               .summary = "Is accepted: long elements of lists are not kept in another way"},
     {.name = "reload",            .arity = -2, .run = debug_reload,            .syntax = "[NOSAVE | NOFLUSH | MERGE ...]", .summary = "Saves the data and reads them back; or only reads, only adds, or replaces keys"},
     {.name = "set-active-expire", .arity = 3,  .run = debug_set_active_expire, .syntax = "0 | 1",                 .summary = "Stops removing keys that expire unless they are asked for, or goes on"},
+    {.name = "set-disable-deny-scripts", .arity = 3, .run = debug_disable_deny_scripts, .syntax = "0 | 1",     .summary = "Lets scripts call commands that wait, which do not, or no longer"},
     {.name = "sleep",             .arity = 3,  .run = debug_sleep,             .syntax = "seconds",               .summary = "Stops the server for a time"},
     {0},
 };

@@ -7,6 +7,7 @@ static const char *const log_levels[] = {"debug", "verbose", "notice", "warning"
 static const char *const debug_allowed[] = {"no", "yes", "local", NULL};
 
 /* What has one value so far. */
+static const char *const only_empty[] = {"", NULL};
 static const char *const only_none[] = {"none", NULL};
 static const char *const only_no[] = {"no", NULL};
 static const char *const only_noeviction[] = {"noeviction", NULL};
@@ -64,6 +65,7 @@ const struct option options[] = {
     {"script-time-limit",    .type = OPTION_INTEGER, FIELD(script.time_limit_ms),                   .max = INT64_MAX, .initial = "5000", .summary = "Milliseconds after which a script is ended and undone; 0 for no limit"},
     {"script-memory-limit",  .type = OPTION_MEMORY,  FIELD(script.memory_limit),                    .min = MIB, .initial = "64mb", .summary = "Bytes of Lua memory at which a script is ended and undone"},
 
+    {"min-replicas-to-write", "min-slaves-to-write", .type = OPTION_INTEGER, FIELD(engine.min_replicas), .initial = "0", .summary = "Other servers that must have a write; more than 0 refuses all writes, since there are none"},
     {"slowlog-log-slower-than",   .type = OPTION_INTEGER, FIELD(engine.slowlog_us), .min = -1, .max = INT64_MAX / 1000, .initial = "10000", .summary = "Microseconds of a command that SLOWLOG tells of; -1 for none"},
     {"slowlog-max-len",           .type = OPTION_INTEGER, FIELD(engine.slowlog_len), .max = INT64_MAX, .initial = "128", .summary = "Entries of SLOWLOG"},
     {"latency-monitor-threshold", .type = OPTION_INTEGER, FIELD(engine.latency_ms), .max = INT64_MAX / 1000000, .initial = "0", .summary = "Milliseconds of what LATENCY tells of; 0 for nothing"},
@@ -120,7 +122,7 @@ const struct option options[] = {
     {"lfu-decay-time",               .type = OPTION_INTEGER, .initial = "1"},
     {"lfu-log-factor",               .type = OPTION_INTEGER, .initial = "10"},
     {"list-compress-depth",          .type = OPTION_INTEGER, .initial = "0"},
-    {"maxmemory-clients",            .type = OPTION_MEMORY,  .initial = "0"},
+    {"maxmemory-clients",            .type = OPTION_SHARE,   .initial = "0"},
     {"maxmemory-eviction-tenacity",  .type = OPTION_INTEGER, .max = 100, .initial = "10"},
     {"maxmemory-samples",            .type = OPTION_INTEGER, .min = 1, .initial = "5"},
     {"tracking-table-max-keys",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "1000000"},
@@ -140,7 +142,8 @@ const struct option options[] = {
     {"cluster-preferred-endpoint-type", .type = OPTION_ENUM, .words = endpoint_types, .initial = "ip"},
     {"cluster-require-full-coverage", .type = OPTION_BOOL,   .initial = "yes"},
     {"min-replicas-max-lag",   "min-slaves-max-lag",   .type = OPTION_INTEGER, .initial = "10"},
-    {"min-replicas-to-write",  "min-slaves-to-write",  .type = OPTION_INTEGER, .initial = "0"},
+    {"masterauth",                   .type = OPTION_ENUM,    .words = only_empty, .initial = ""},
+    {"masteruser",                   .type = OPTION_ENUM,    .words = only_empty, .initial = ""},
     {"propagation-error-behavior",   .type = OPTION_ENUM,    .words = panics, .initial = "ignore"},
     {"repl-backlog-size",            .type = OPTION_MEMORY,  .min = 1, .initial = "1mb"},
     {"repl-backlog-ttl",             .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "3600"},
@@ -157,6 +160,7 @@ const struct option options[] = {
     {"replica-lazy-flush",       "slave-lazy-flush",       .type = OPTION_BOOL,    .initial = "no"},
     {"replica-priority",         "slave-priority",         .type = OPTION_INTEGER, .initial = "100"},
     {"replica-read-only",        "slave-read-only",        .type = OPTION_BOOL,    .initial = "yes"},
+    {"replicaof",                "slaveof",                .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = only_empty, .initial = ""},
     {"replica-serve-stale-data", "slave-serve-stale-data", .type = OPTION_BOOL,    .initial = "yes"},
 
     /* The process. */

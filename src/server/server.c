@@ -72,6 +72,8 @@ const char *server_apply(struct server *s, const char **option)
     to->maxmemory = from->engine.maxmemory;
     to->hll_sparse_max_bytes = from->engine.hll_sparse_max_bytes;
     to->proto_max_bulk_len = from->engine.proto_max_bulk_len;
+    to->min_replicas = from->engine.min_replicas;
+    to->min_replicas = from->engine.min_replicas;
     to->slowlog_us = from->engine.slowlog_us;
     to->slowlog_len = from->engine.slowlog_len;
     to->latency_ms = from->engine.latency_ms;
