@@ -252,6 +252,7 @@ class Arguments(bits.Bits, field_expiry.FieldExpiry, generic.Generic, lists.List
         self.random = random
         self.choose = random.choice
         self.between = random.randint
+        self.names = {command.words[0] for command in commands}
         self.command_choices = [c for c in commands for _ in range(c.weight)]
 
     def chance(self, probability):
