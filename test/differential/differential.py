@@ -46,7 +46,7 @@ EXCEPTIONS = [
 
 UNIT = 1000  # Requests that make one test.
 COMMANDS = 20 * UNIT  # Of one seed.
-SECONDS = 25 * SOAK
+SECONDS = 60 * SOAK
 CONNECTIONS = 3
 CARED_FOR = (grammar.POP, grammar.RECKLESS, grammar.WALK)  # Requests that end a step.
 CONTROL = CONNECTIONS  # Another one, of this program itself.
@@ -57,6 +57,7 @@ TOLERANCE_MS = 3000
 PAIRS_WALKED = (b"HSCAN", b"ZSCAN")
 MARK = b"end of the step"
 MARK_REPLY = b"$%d\r\n%s\r\n" % (len(MARK), MARK)
+PARTS = 4  # Of the keys, of which one at a time is exchanged between the servers.
 SHOWN = 3000  # Characters of a result.
 FAILURES = 10  # With so many, we do not look for more.
 
@@ -343,6 +344,7 @@ class Side:
         self.server = server
         self.clients = [server.connect() for _ in range(CONNECTIONS + 1)]
         self.ids = [client.call(b"CLIENT", b"ID") for client in self.clients]
+        self.listener = None
 
     def receive(self, connection):
         """Returns all replies before the mark."""
@@ -364,6 +366,26 @@ class Side:
         for connection in range(CONNECTIONS + 1):
             self.call(b"RESET", connection=connection)
         self.call_many([[b"FLUSHALL"], [b"SCRIPT", b"FLUSH"]])
+
+    def listen(self):
+        """Begins to hear of all that happens to keys, and of all that is published."""
+        self.listener = self.server.connect()
+        self.listener.call(b"PSUBSCRIBE", b"*")
+        reply = self.call(b"CONFIG", b"SET", b"notify-keyspace-events", b"KEA")
+        assert reply == (b"+", b"OK"), reply
+
+    def messages(self):
+        """Returns (channel, text) of the messages since the last time. When a key is found
+        to have expired is left to each server."""
+        if self.listener is None:
+            return []
+        found = []
+        self.call(b"PUBLISH", MARK, b"")
+        while not found or found[-1][0] != MARK:
+            _, _, *message = self.listener.read()
+            found.append(message)
+        return [(channel, text) for channel, text in found[:-1]
+                if text != b"expired" and not channel.endswith(b"__:expired")]
 
     def wait(self, connections, requests):
         """Sends requests that may have to wait, one after the other."""
@@ -455,9 +477,14 @@ class Pair:
         return set.intersection(*[
             {name for _, name in reply[1]} for reply in self.both(b"COMMAND", b"LIST")])
 
+    def listen(self):
+        for side in self.sides:
+            side.listen()
+
     def reset(self):
         for side in self.sides:
             side.reset()
+            side.messages()
 
     def run(self, connection, requests):
         """Makes a step, and compares all of it."""
@@ -480,8 +507,21 @@ class Pair:
         ours, theirs = [side.receive(connection) for side in self.sides]
         ours, theirs = replies.parse_all(ours), replies.parse_all(theirs)
         check_step(requests, ours, theirs)
-        if len(requests) > 1:
-            self.care(connection, requests[-2], ours[-2], theirs[-2])
+        last = requests[-2] if len(requests) > 1 else requests[-1]
+        if last.compare != grammar.RECKLESS:
+            self.check_messages()
+        if last.compare in CARED_FOR:
+            self.care(connection, last, ours[-2], theirs[-2])
+            for side in self.sides:
+                side.messages()
+
+    def check_messages(self):
+        ours, theirs = [side.messages() for side in self.sides]
+        if ours != theirs:
+            at = next((i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1]),
+                      min(len(ours), len(theirs)))
+            raise Difference("the messages", f"  ours:   ... {ours[at : at + 10]}\n"
+                                             f"  theirs: ... {theirs[at : at + 10]}")
 
     def care(self, connection, request, ours, theirs):
         """Does what the last request of a step needs."""
@@ -527,6 +567,24 @@ class Pair:
             raise Difference(f"key {key}", values.show_difference(ours, theirs))
         if len(self.ours.keys()) > MANY_KEYS:
             self.both(b"FLUSHALL")
+            for side in self.sides:
+                side.messages()
+
+
+    def exchange(self, keys):
+        """Restores values from what the other server has dumped."""
+        requests = [[[b"SELECT", b"%d" % database], [b"DUMP", key]] for database, key in keys]
+        payloads = [side.call_many(sum(requests, []))[1::2] for side in self.sides]
+        for side, others in zip(self.sides, reversed(payloads)):
+            for (database, key), (_, payload) in zip(keys, others):
+                side.call(b"SELECT", b"%d" % database)
+                reply = side.call(b"RESTORE", key, b"0", payload, b"REPLACE")
+                if reply != (b"+", b"OK"):
+                    raise Difference(f"RESTORE to {side.server.program}", f"  {reply} {payload}")
+        for side in self.sides:
+            side.messages()
+        for key, ours, theirs in self.differing():
+            raise Difference(f"restored key {key}", values.show_difference(ours, theirs))
 
 
 # Making a failure small.
@@ -537,8 +595,9 @@ class Minimizer:
 
     PATIENCE_S = 60
 
-    def __init__(self, pair, steps, difference):
+    def __init__(self, pair, steps, difference, exchanges):
         self.pair = pair
+        self.exchanges = exchanges
         self.difference = difference
         self.requests = [
             (i, connection, request)
@@ -558,6 +617,8 @@ class Minimizer:
             for _, connection, step in steps:
                 self.pair.run(connection, step)
             self.pair.check_keys()
+            if self.exchanges:
+                self.pair.exchange(self.pair.ours.keys())
         except Difference as difference:
             if difference.subject == self.difference.subject:
                 self.difference = difference
@@ -600,6 +661,10 @@ class Test:
         self.pair = pair
         self.options = options
         self.commands = grammar.available(pair.commands())
+        names = {command.words[0] for command in self.commands}
+        self.exchanges = {"DUMP", "RESTORE"} <= names
+        if {"PUBLISH", "SPUBLISH"} <= names:
+            pair.listen()
         self.passed = 0
         self.failed = 0
         self.count = 0
@@ -617,6 +682,8 @@ class Test:
                 done += len(steps[-1][1])
                 if done // UNIT > unit:
                     self.pair.check_keys()
+                    if self.exchanges:
+                        self.pair.exchange(self.pair.ours.keys()[unit % PARTS :: PARTS])
                     self.passed += done // UNIT - unit
                     unit = done // UNIT
         except ConnectionError:
@@ -627,7 +694,7 @@ class Test:
         except Difference as difference:
             self.failed += 1
             print(f"\nSEED={number}, step {len(steps)}: {difference}", flush=True)
-            Minimizer(self.pair, steps, difference).run()
+            Minimizer(self.pair, steps, difference, self.exchanges).run()
         self.count += done
 
     def run(self, first):

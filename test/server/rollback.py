@@ -28,7 +28,7 @@ from server import SOAK, Check, Error, Server, Status, info, seed
 
 ROUNDS = 400 * SOAK
 DATABASES = [0, 1, 2, 15]  # Those that a request may choose.
-KEYS = [*grammar.ALL_KEYS, *grammar.sorted_sets.EQUAL_SCORES]
+KEYS = [*grammar.ALL_KEYS, *grammar.bits.COUNTERS, *grammar.sorted_sets.EQUAL_SCORES]
 FIRST_CALLS = 200  # Make something for scripts to work on.
 PLAIN_CALLS = 30
 KILL_PATIENCE_S = 30

@@ -1,7 +1,9 @@
 """Bitmaps, bitfields and HyperLogLogs. A request could make a string of half a gigabyte:
-most offsets are small, and the others are refused."""
+most offsets are small, and the others are refused. What comes of a HyperLogLog that has
+been edited as a string is left to each server: they have keys of their own."""
 
-KEYS = {"counter": [b"p1", b"p2", b"p3"]}
+KEYS = {}
+COUNTERS = [b"p1", b"p2", b"p3"]
 
 TABLE = """
 3 r   exact   BITCOUNT string bit_range?
@@ -15,14 +17,17 @@ TABLE = """
 
 5 w   exact   PFADD counter member*
 1 w   exact   PFADD counter many_members
-3 w   exact   PFCOUNT counter+
-2 w   exact   PFMERGE counter counter*
+3 w   exact   PFCOUNT counter_or_key+
+2 w   exact   PFMERGE counter counter_or_key*
 """
 
 
 class Bits:
     def counter(self):
-        return self.key_of("counter")
+        return [self.choose(COUNTERS)]
+
+    def counter_or_key(self):
+        return self.counter() if self.chance(0.9) else self.key()
 
     def bit(self):
         return [self.choose([b"0", b"1"])] if self.chance(0.95) else self.integer()
