@@ -5,7 +5,7 @@
  *     < 1                                 its reply
  *     >2 SMEMBERS s                       a request of the second session
  *     < [ "a" ]
- *     <2 >[ "message" "a" "b" ]           what else the second session has been sent
+ *     <2 [ "message" "a" "b" ]            what else the second session has been sent
  *     advance 1500                        lets 1500 milliseconds pass
  *
  * Words of a request are separated by spaces. One in "double quotes" may contain
@@ -256,8 +256,8 @@ static bool spell(struct bytes *in, struct buf *out)
                                       : spell_many(in, type, len, out);
 }
 
-/* Spells the whole reply to a request. */
-static void take_reply(struct scenario *s, const struct session *session, struct reply *reply)
+/* Spells the first of what a session has been sent, and drops it. */
+static void take_sent(struct scenario *s, struct session *session, struct reply *reply)
 {
     struct bytes in = buf_bytes(&session->out);
 
@@ -265,20 +265,9 @@ static void take_reply(struct scenario *s, const struct session *session, struct
     reply->spelled.len = 0;
     if (in.len == 0) {
         buf_add(&reply->spelled, BYTES("nothing"));
-    } else if (!spell(&in, &reply->spelled) || in.len > 0) {
-        complain(s, "the reply is not one reply: %.*s", (int)session->out.len, session->out.at);
-    }
-}
-
-/* Spells the first of what a session has been sent, and drops it. */
-static void take_sent(struct session *session, struct reply *reply)
-{
-    struct bytes in = buf_bytes(&session->out);
-
-    reply->given = true;
-    reply->spelled.len = 0;
-    if (in.len == 0 || !spell(&in, &reply->spelled)) {
-        buf_add(&reply->spelled, BYTES("nothing"));
+    } else if (!spell(&in, &reply->spelled)) {
+        complain(s, "this is no reply: %.*s", (int)session->out.len, session->out.at);
+        in.len = 0;
     }
     buf_drop_front(&session->out, session->out.len - in.len);
 }
@@ -514,9 +503,22 @@ static void expect_sent(struct scenario *s, size_t session, struct bytes text)
     if (!respell(text, &want)) {
         complain(s, "what is quoted here makes no sense");
     }
-    take_sent(s->session[session], &sent);
+    take_sent(s, s->session[session], &sent);
     expect_reply(s, buf_bytes(&want), &sent, "");
     buf_clear(&sent.spelled);
+}
+
+/* Expects that a session has been sent nothing that was not looked at. */
+static void expect_no_more(struct scenario *s, struct session *session)
+{
+    struct reply sent = {0};
+
+    if (session->out.len > 0) {
+        take_sent(s, session, &sent);
+        complain(s, "somebody was sent this before: %.*s", (int)sent.spelled.len, sent.spelled.at);
+        buf_clear(&sent.spelled);
+        session->out.len = 0;
+    }
 }
 
 /* Requests. */
@@ -557,7 +559,7 @@ static void make_undone(struct scenario *s, const struct session *original, size
     session_set_resp(&session, original->sink.sink.version);
     e->log = (struct engine_log){.append = undo};
     engine_execute(&session, argc, argv);
-    take_reply(s, &session, &s->undone);
+    take_sent(s, &session, &s->undone);
     session_clear(&session);
     e->stats = stats;
     e->random = random;
@@ -582,10 +584,9 @@ static void make_final(struct scenario *s, struct session *session, const struct
     if (will_fail && (cmd->flags & COMMAND_DIRECT)) {
         e->log = (struct engine_log){0};
     }
-    session->out.len = 0;
+    expect_no_more(s, session);
     engine_execute(session, argc, argv);
-    take_reply(s, session, &s->final);
-    session->out.len = 0;
+    take_sent(s, session, &s->final);
 
     dataset_check(e->data);
     dataset_check(s->follower);
@@ -771,7 +772,6 @@ static void run_lines(struct scenario *s)
         understand(s, buf_bytes(&line));
         line.len = 0;
     }
-    end_scenario(s);
 }
 
 /* The follower has other limits, so that its collections outgrow their containers
@@ -797,8 +797,10 @@ static void set_up(struct scenario *s)
 static void tear_down(struct scenario *s)
 {
     for (size_t i = 0; i < SESSIONS; i++) {
+        expect_no_more(s, s->session[i]);
         session_free(s->session[i]);
     }
+    end_scenario(s);
     script_stop(s->engine);
     engine_free(s->engine);
     dataset_free(s->follower);

@@ -91,22 +91,25 @@ struct filter {
     int64_t id; /* 0: any. */
     const struct bytes *address;
     const struct bytes *local_address;
-    bool no_normal; /* Asked for a type of connection that there is none of. */
+    enum { TYPE_ANY, TYPE_NORMAL, TYPE_PUBSUB, TYPE_NONE } type;
     const struct session *skipped;
 };
 
-/* Reads a type of connection. All of ours are normal: the nodes of a group do not
+/* Reads a type of connection. None of ours is a replica's: the nodes of a group do not
  * speak this protocol to each other. */
 static bool read_type(struct call *c, size_t arg, struct filter *filter)
 {
-    static const char *const others[] = {"master", "replica", "slave", "pubsub"};
+    static const struct {
+        const char *name;
+        int type;
+    } types[] = {
+        {"normal", TYPE_NORMAL}, {"pubsub", TYPE_PUBSUB}, {"master", TYPE_NONE},
+        {"replica", TYPE_NONE},  {"slave", TYPE_NONE},
+    };
 
-    filter->no_normal = !call_is(c, arg, "normal");
-    if (!filter->no_normal) {
-        return true;
-    }
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        if (call_is(c, arg, others[i])) {
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (call_is(c, arg, types[i].name)) {
+            filter->type = types[i].type;
             return true;
         }
     }
@@ -114,9 +117,15 @@ static bool read_type(struct call *c, size_t arg, struct filter *filter)
     return false;
 }
 
+static bool has_type(const struct session *s, const struct filter *filter)
+{
+    return filter->type == TYPE_ANY ||
+           filter->type == (s->subscriptions.count > 0 ? TYPE_PUBSUB : TYPE_NORMAL);
+}
+
 static bool filter_takes(const struct filter *filter, const struct session *s)
 {
-    return !filter->no_normal && s != filter->skipped &&
+    return has_type(s, filter) && s != filter->skipped &&
            (filter->id == 0 || s->id == (uint64_t)filter->id) &&
            (filter->address == NULL || bytes_equal(*filter->address, bytes_of(s->address))) &&
            (filter->local_address == NULL ||

@@ -167,11 +167,14 @@ static void ping(struct call *c)
         call_fail_arity(c);
         return;
     }
-    if (c->argc == 1) {
+    if (c->session->subscriptions.count > 0 && c->session->sink.sink.version == RESP2) {
+        reply_array(c, 2); /* As messages have it. */
+        reply_string(c, "pong");
+    } else if (c->argc == 1) {
         reply_status(c, "PONG");
         return;
     }
-    reply_bytes(c, c->argv[1]);
+    reply_bytes(c, c->argc > 1 ? c->argv[1] : BYTES(""));
 }
 
 static void quit(struct call *c)
@@ -219,9 +222,9 @@ const struct command connection_commands[] = {
     {.name = "client", .arity = -2, .subcommands = client_subcommands, .group = "connection", .since = "2.4.0", .complexity = "That of the subcommand", .summary = "Commands about connections", .syntax = ""},
     {.name = "echo", .arity = 2, .flags = ANY_TIME, .run = echo, .group = "connection", .since = "1.0.0", .complexity = "O(1)", .summary = "Returns what it was given", .syntax = "message"},
     {.name = "hello", .arity = -1, .flags = BEFORE_LOGIN, .run = hello, .group = "connection", .since = "6.0.0", .complexity = "O(1)", .summary = "Chooses the protocol version, logs in and names the connection, all or nothing, and describes the server", .syntax = "[protover [AUTH username password] [SETNAME clientname]]"},
-    {.name = "ping", .arity = -1, .flags = COMMAND_FAST, .run = ping, .group = "connection", .since = "1.0.0", .complexity = "O(1)", .summary = "Answers PONG, or what it was given", .syntax = "[message]"},
-    {.name = "quit", .arity = -1, .flags = BEFORE_LOGIN | COMMAND_IMMEDIATE, .run = quit, .group = "connection", .since = "1.0.0", .complexity = "O(1)", .summary = "Ends the connection", .syntax = ""},
-    {.name = "reset", .arity = 1, .flags = BEFORE_LOGIN | COMMAND_IMMEDIATE, .run = reset, .group = "connection", .since = "6.2.0", .complexity = "O(1)", .summary = "Makes the connection what it was at first", .syntax = ""},
+    {.name = "ping", .arity = -1, .flags = COMMAND_FAST | COMMAND_SUBSCRIBED, .run = ping, .group = "connection", .since = "1.0.0", .complexity = "O(1)", .summary = "Answers PONG, or what it was given", .syntax = "[message]"},
+    {.name = "quit", .arity = -1, .flags = BEFORE_LOGIN | COMMAND_IMMEDIATE | COMMAND_SUBSCRIBED, .run = quit, .group = "connection", .since = "1.0.0", .complexity = "O(1)", .summary = "Ends the connection", .syntax = ""},
+    {.name = "reset", .arity = 1, .flags = BEFORE_LOGIN | COMMAND_IMMEDIATE | COMMAND_SUBSCRIBED, .run = reset, .group = "connection", .since = "6.2.0", .complexity = "O(1)", .summary = "Makes the connection what it was at first", .syntax = ""},
     {.name = "select", .arity = 2, .flags = ANY_TIME, .run = select_db, .group = "connection", .since = "1.0.0", .complexity = "O(1)", .summary = "Chooses the database of this connection", .syntax = "index"},
     {0},
 };

@@ -18,6 +18,7 @@ extern const struct command key_commands[];
 extern const struct command list_commands[];
 extern const struct command list_pop_commands[];
 extern const struct command latency_commands[];
+extern const struct command pubsub_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command string_commands[];
@@ -44,6 +45,7 @@ extern const struct command zset_commands[];
     latency_commands, \
     list_commands, \
     list_pop_commands, \
+    pubsub_commands, \
     set_commands, \
     slowlog_commands, \
     string_commands, \

@@ -31,10 +31,11 @@ enum command_flags {
     COMMAND_NO_MANDATORY_KEYS = 1 << 19,
 
     /* Ours. */
-    COMMAND_DIRECT = 1 << 24,    /* Finds all errors before its first change, so that no
-                                    undo is kept for it when nobody else needs one. */
-    COMMAND_IMMEDIATE = 1 << 25, /* Runs at once inside MULTI, instead of being queued. */
-    COMMAND_EXECUTES = 1 << 26,  /* Runs what has been queued. */
+    COMMAND_DIRECT = 1 << 24,     /* Finds all errors before its first change, so that no
+                                     undo is kept for it when nobody else needs one. */
+    COMMAND_IMMEDIATE = 1 << 25,  /* Runs at once inside MULTI, instead of being queued. */
+    COMMAND_EXECUTES = 1 << 26,   /* Runs what has been queued. */
+    COMMAND_SUBSCRIBED = 1 << 27, /* Allowed to who has subscribed to something in RESP2. */
 };
 
 /* How a command uses the keys that a key spec finds. */

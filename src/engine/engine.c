@@ -228,6 +228,17 @@ static void refuse_arity(struct session *s, const struct command *container,
            container != NULL ? container->name : "", container != NULL ? "|" : "", cmd->name);
 }
 
+static void refuse_subscribed(struct session *s, const struct command *cmd)
+{
+    BUF_LOCAL(name);
+
+    command_add_name(cmd, &name);
+    refuse(s, cmd,
+           "ERR Can't execute '%.*s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+           "are allowed in this context",
+           (int)name.len, name.at);
+}
+
 /* Returns whether a request is to run something with this flag: itself, or what is queued. */
 static bool has_flag(const struct session *s, const struct command *cmd, uint32_t flag)
 {
@@ -268,6 +279,11 @@ static bool may_run(struct session *s, const struct command *cmd)
     }
     if (e->settings.min_replicas > 0 && (cmd->flags & COMMAND_WRITE)) {
         refuse(s, cmd, "NOREPLICAS Not enough good replicas to write.");
+        return false;
+    }
+    if (s->subscriptions.count > 0 && s->sink.sink.version == RESP2 &&
+        !(cmd->flags & COMMAND_SUBSCRIBED)) {
+        refuse_subscribed(s, cmd);
         return false;
     }
     if (s->in_multi && (cmd->flags & COMMAND_NO_MULTI)) {

@@ -10,6 +10,7 @@
 #include "engine/logtime.h"
 #include "engine/measure.h"
 #include "engine/pause.h"
+#include "engine/pubsub.h"
 #include "engine/session.h"
 #include "engine/slowlog.h"
 #include "engine/watch.h"
@@ -86,6 +87,7 @@ struct engine {
     struct watchers watchers;
     struct waiting waiting;
     struct pause pause;
+    struct pubsub pubsub;
     struct engine_log log;
 
     struct measures measures;

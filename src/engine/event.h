@@ -13,11 +13,6 @@ struct call;
 struct engine;
 struct note;
 
-/* What kinds of notes there are. */
-enum note_kind {
-    NOTE_EVENT, /* `name` has happened to the key `content`. */
-};
-
 /* The classes of notify-keyspace-events. */
 enum event_class {
     EVENT_KEYSPACE = 1 << 0, /* K: tell on channels named after the key, */
@@ -42,5 +37,8 @@ enum event_class {
 void engine_event(struct engine *e, unsigned db, enum event_class class, const char *name,
                   struct bytes key);
 void call_event(struct call *c, enum event_class class, const char *name, struct bytes key);
+
+/* Is told that an event is final: publishes it on the channels for it. */
+void event_see_note(struct engine *e, const struct note *n);
 
 #endif

@@ -53,7 +53,19 @@ static void see_change(const struct change *inverse, void *context)
     }
 }
 
+/* Who is told of notes, by their kind. */
+static void (*const tell[])(struct engine *e, const struct note *n) = {
+    [NOTE_EVENT] = event_see_note,
+    [NOTE_MESSAGE] = pubsub_see_note,
+    [NOTE_SHARD_MESSAGE] = pubsub_see_note,
+};
+
+static void see_note(const struct note *n, void *context)
+{
+    tell[n->kind](context, n);
+}
+
 void observe_batch(struct engine *e)
 {
-    journal_each(&e->journal, &(struct journal_visitor){.change = see_change, .context = e});
+    journal_each(&e->journal, &(struct journal_visitor){see_change, see_note, e});
 }

@@ -7,6 +7,13 @@
 
 struct engine;
 
+/* What kinds of notes there are. */
+enum note_kind {
+    NOTE_EVENT,         /* `name` has happened to the key `content`. */
+    NOTE_MESSAGE,       /* `content` is published on the channel `name`, */
+    NOTE_SHARD_MESSAGE, /* or the shard channel. */
+};
+
 /* Whether anybody listens to changes, so that undo must be kept for each batch. */
 bool observe_wanted(const struct engine *e);
 

@@ -19,6 +19,7 @@ void session_clear(struct session *s)
     block_drop(s);
     session_drop_queue(s);
     watch_drop_all(&s->engine->watchers, s);
+    pubsub_drop(s);
     buf_clear(&s->out);
     buf_clear(&s->name);
     buf_clear(&s->lib_name);
@@ -93,6 +94,15 @@ void session_wrote(struct session *s)
     }
 }
 
+struct sink *session_push(struct session *s, size_t len)
+{
+    struct sink *out = &s->sink.sink;
+
+    session_wrote(s);
+    out->ops->open(out, RESP_PUSH, len);
+    return out;
+}
+
 void session_set_resp(struct session *s, enum resp_version version)
 {
     s->sink.sink.version = version;
@@ -102,6 +112,7 @@ void session_reset(struct session *s)
 {
     session_drop_queue(s);
     watch_drop_all(&s->engine->watchers, s);
+    pubsub_drop(s);
     buf_clear(&s->name);
     session_set_resp(s, RESP2);
     s->db = 0;
@@ -115,10 +126,12 @@ static void add_flags(const struct session *s, struct buf *out)
 {
     size_t before = out->len;
 
+    if (s->subscriptions.count > 0) {
+        buf_add_byte(out, 'P');
+    }
     if (s->in_multi) {
         buf_add_byte(out, 'x');
     }
-
     if (s->wait != NULL) {
         buf_add_byte(out, 'b');
     }
@@ -165,8 +178,10 @@ void session_describe(const struct session *s, struct buf *out)
     buf_addf(out, " age=%" PRId64 " idle=%" PRId64 " flags=", (now_ms - s->created_ms) / 1000,
              (now_ms - s->active_ms) / 1000);
     add_flags(s, out);
-    buf_addf(out, " db=%u sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0", s->db,
-             s->in_multi ? (int)s->queue_len : -1, s->input_bytes, s->input_free);
+    buf_addf(out, " db=%u sub=%zu psub=%zu ssub=%zu multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0",
+             s->db, pubsub_count(s, TOPIC_CHANNEL), pubsub_count(s, TOPIC_PATTERN),
+             pubsub_count(s, TOPIC_SHARD), s->in_multi ? (int)s->queue_len : -1, s->input_bytes,
+             s->input_free);
     buf_addf(out, " multi-mem=%zu rbs=%zu rbp=%zu obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=",
              s->queue_bytes, s->out.cap, s->out.cap, s->out.len, session_memory(s),
              s->out.len > 0 ? "rw" : "r");

@@ -5,6 +5,7 @@
 #define ENGINE_SESSION_H
 
 #include "base/buf.h"
+#include "engine/pubsub.h"
 #include "engine/sink.h"
 
 struct command;
@@ -56,6 +57,8 @@ struct session {
     size_t queue_bytes;
     struct watch *watches;
 
+    struct subscriptions subscriptions;
+
     struct wait *wait; /* It waits, and takes no requests: see engine/block.h. NULL: it does not. */
 
     /* What CLIENT LIST tells. */
@@ -84,6 +87,10 @@ void session_clear(struct session *s);
 
 /* Returns where this session's replies go now: its own sink, or nowhere. */
 struct sink *session_sink(struct session *s);
+
+/* Begins a message of `len` elements that is no reply, and goes out even if replies do
+ * not. Returns where the elements go. */
+struct sink *session_push(struct session *s, size_t len);
 
 /* Tells the engine that there is something to send. */
 void session_wrote(struct session *s);

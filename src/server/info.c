@@ -290,15 +290,18 @@ static void add_stats(struct server *s, struct buf *out)
     buf_addf(out, "total_reads_processed:%" PRIu64 "\r\ntotal_writes_processed:%" PRIu64 "\r\n",
              stats->reads, stats->writes);
     add_script_stats(stats, out);
-    add_zeros(out, "total_net_repl_input_bytes total_net_repl_output_bytes sync_full "
-                   "sync_partial_ok sync_partial_err pubsub_channels pubsub_patterns "
-                   "pubsubshard_channels migrate_cached_sockets slave_expires_tracked_keys "
-                   "active_defrag_hits active_defrag_misses active_defrag_key_hits "
-                   "active_defrag_key_misses total_active_defrag_time "
-                   "current_active_defrag_time tracking_total_keys tracking_total_items "
-                   "tracking_total_prefixes unexpected_error_replies dump_payload_sanitizations "
-                   "io_threaded_reads_processed io_threaded_writes_processed "
-                   "reply_buffer_shrinks reply_buffer_expands");
+    buf_addf(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:%zu\r\n",
+             pubsub_topics(s->engine, TOPIC_CHANNEL), pubsub_topics(s->engine, TOPIC_PATTERN),
+             pubsub_topics(s->engine, TOPIC_SHARD));
+    add_zeros(out,
+              "total_net_repl_input_bytes total_net_repl_output_bytes sync_full "
+              "sync_partial_ok sync_partial_err migrate_cached_sockets slave_expires_tracked_keys "
+              "active_defrag_hits active_defrag_misses active_defrag_key_hits "
+              "active_defrag_key_misses total_active_defrag_time "
+              "current_active_defrag_time tracking_total_keys tracking_total_items "
+              "tracking_total_prefixes unexpected_error_replies dump_payload_sanitizations "
+              "io_threaded_reads_processed io_threaded_writes_processed "
+              "reply_buffer_shrinks reply_buffer_expands");
 }
 
 static void add_replication(struct server *s, struct buf *out)
