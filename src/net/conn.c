@@ -214,6 +214,48 @@ void conn_flush(struct conn *c)
     sent_all(c);
 }
 
+/* Returns whether the client must authenticate before anything is done for it. */
+static bool is_stranger(const struct conn *c)
+{
+    return !c->session->authenticated && c->set->engine->settings.requirepass.len > 0;
+}
+
+/* Returns how much may wait for the client to read it. */
+static struct output_limit output_limit(const struct conn *c)
+{
+    const struct output_limits *limits = &c->set->settings->outputs;
+
+    if (is_stranger(c)) {
+        return (struct output_limit){.hard = STRANGER_MAX};
+    }
+    return c->session->subscriptions.count > 0 ? limits->pubsub : limits->normal;
+}
+
+static bool is_over_hard(const struct conn *c)
+{
+    size_t limit = output_limit(c).hard;
+
+    return limit > 0 && c->session->out.len - c->sent > limit;
+}
+
+static void log_over_output(const struct conn *c)
+{
+    log_write(LOG_WARNING, "Closing %s: what waits to be sent exceeds %s", c->session->address,
+              is_stranger(c) ? "what a client needs that has not authenticated"
+                             : "client-output-buffer-limit");
+}
+
+/* Sends what a session has been written; ends it if it leaves too much unread, as one
+ * can that listens to others. */
+static void flush_limited(struct conn *c)
+{
+    conn_flush(c);
+    if (c->session != NULL && is_over_hard(c)) {
+        log_over_output(c);
+        conn_close(c);
+    }
+}
+
 void conn_set_flush(struct conn_set *set)
 {
     struct engine *e = set->engine;
@@ -225,7 +267,7 @@ void conn_set_flush(struct conn_set *set)
         e->unsent = s->next_unsent;
         s->unsent = false;
         if (!conn_executing(c)) { /* Else the reply may have begun. */
-            conn_flush(c);
+            flush_limited(c);
             conn_resume(c);
         }
     }
@@ -242,32 +284,6 @@ static void fail_protocol(struct conn *c, const char *error)
     resp_sink_begin(&s->sink);
     resp_write_error(&s->out, bytes_of(error));
     s->closing = true;
-}
-
-/* Returns whether the client must authenticate before anything is done for it. */
-static bool is_stranger(const struct conn *c)
-{
-    return !c->session->authenticated && c->set->engine->settings.requirepass.len > 0;
-}
-
-/* Returns how many bytes may wait for the client to read them; 0: any number. */
-static size_t output_limit(const struct conn *c)
-{
-    return is_stranger(c) ? STRANGER_MAX : c->set->settings->output_hard;
-}
-
-static bool is_over_hard(const struct conn *c)
-{
-    size_t limit = output_limit(c);
-
-    return limit > 0 && c->session->out.len - c->sent > limit;
-}
-
-static void log_over_output(const struct conn *c)
-{
-    log_write(LOG_WARNING, "Closing %s: what waits to be sent exceeds %s", c->session->address,
-              is_stranger(c) ? "what a client needs that has not authenticated"
-                             : "client-output-buffer-limit");
 }
 
 /* Ends a client that leaves too much unread. It is looked at between two requests,
@@ -597,20 +613,20 @@ void conn_read(struct conn *c)
 
 static bool is_over_output(struct conn *c, int64_t now_ms)
 {
-    const struct net_settings *settings = c->set->settings;
+    struct output_limit limit = output_limit(c);
     size_t unsent = c->session->out.len - c->sent;
 
     if (is_over_hard(c)) {
         return true;
     }
-    if (settings->output_soft == 0 || unsent <= settings->output_soft) {
+    if (limit.soft == 0 || unsent <= limit.soft) {
         c->over_soft_since_ms = 0;
         return false;
     }
     if (c->over_soft_since_ms == 0) {
         c->over_soft_since_ms = now_ms;
     }
-    return now_ms - c->over_soft_since_ms > settings->output_soft_s * INT64_C(1000);
+    return now_ms - c->over_soft_since_ms > limit.soft_s * INT64_C(1000);
 }
 
 void conn_set_prune(struct conn_set *set)

@@ -13,6 +13,18 @@
 
 struct net;
 
+/* How much may be waiting for a client that does not read, in bytes; 0 is no limit. */
+struct output_limit {
+    size_t hard;
+    size_t soft; /* For soft_s seconds on end. */
+    int soft_s;
+};
+
+/* By the class of a client: see conn.c. */
+struct output_limits {
+    struct output_limit normal, replica, pubsub;
+};
+
 struct net_settings {
     int port;               /* 0: no TCP. */
     struct buf bind;        /* Addresses, separated by spaces; '-' before one: may be missing. */
@@ -24,9 +36,7 @@ struct net_settings {
     int timeout_s;      /* Idle clients are closed after this; 0: never. */
     int keepalive_s;    /* TCP keepalive; 0: off. */
     size_t query_limit; /* client-query-buffer-limit, bytes. */
-    size_t output_hard; /* client-output-buffer-limit of normal clients, bytes; 0: none. */
-    size_t output_soft;
-    int output_soft_s;
+    struct output_limits outputs;
 };
 
 /* Creates the network of an engine. `settings` is viewed, and read anew whenever it

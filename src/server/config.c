@@ -250,20 +250,7 @@ static int64_t load_number(const void *field, size_t size)
 
 /* client-output-buffer-limit. */
 
-struct outputs {
-    struct output_limit normal, replica, pubsub;
-};
-
-static struct outputs outputs_of(const struct settings *s)
-{
-    return (struct outputs){
-        {s->net.output_hard, s->net.output_soft, s->net.output_soft_s},
-        s->replica_output,
-        s->pubsub_output,
-    };
-}
-
-static struct output_limit *outputs_find(struct outputs *o, struct bytes class)
+static struct output_limit *outputs_find(struct output_limits *o, struct bytes class)
 {
     if (bytes_is(class, "normal")) {
         return &o->normal;
@@ -292,7 +279,7 @@ static struct bytes split_word(struct bytes *text)
     return word;
 }
 
-static bool parse_output(struct bytes word[4], struct outputs *outputs, struct buf *error)
+static bool parse_output(struct bytes word[4], struct output_limits *outputs, struct buf *error)
 {
     struct output_limit *limit = outputs_find(outputs, word[0]);
     int64_t hard, soft, soft_s;
@@ -312,7 +299,7 @@ static bool parse_output(struct bytes word[4], struct outputs *outputs, struct b
 /* Classes that are not named keep their limits. */
 static bool set_outputs(struct settings *s, struct bytes text, struct buf *error)
 {
-    struct outputs outputs = outputs_of(s);
+    struct output_limits outputs = s->net.outputs;
     struct bytes word[4];
 
     while ((word[0] = split_word(&text)).len > 0) {
@@ -326,21 +313,17 @@ static bool set_outputs(struct settings *s, struct bytes text, struct buf *error
             return false;
         }
     }
-    s->net.output_hard = outputs.normal.hard;
-    s->net.output_soft = outputs.normal.soft;
-    s->net.output_soft_s = outputs.normal.soft_s;
-    s->replica_output = outputs.replica;
-    s->pubsub_output = outputs.pubsub;
+    s->net.outputs = outputs;
     return true;
 }
 
 static void get_outputs(const struct settings *s, struct buf *out)
 {
-    struct outputs o = outputs_of(s);
+    const struct output_limits *o = &s->net.outputs;
 
-    buf_addf(out, "normal %zu %zu %d slave %zu %zu %d pubsub %zu %zu %d", o.normal.hard,
-             o.normal.soft, o.normal.soft_s, o.replica.hard, o.replica.soft, o.replica.soft_s,
-             o.pubsub.hard, o.pubsub.soft, o.pubsub.soft_s);
+    buf_addf(out, "normal %zu %zu %d slave %zu %zu %d pubsub %zu %zu %d", o->normal.hard,
+             o->normal.soft, o->normal.soft_s, o->replica.hard, o->replica.soft, o->replica.soft_s,
+             o->pubsub.hard, o->pubsub.soft, o->pubsub.soft_s);
 }
 
 /* Any option. */

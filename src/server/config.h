@@ -10,13 +10,6 @@
 #include "script/script.h"
 #include "store/value.h"
 
-/* How much may be waiting for a client that does not read, in bytes; 0 is no limit. */
-struct output_limit {
-    size_t hard;
-    size_t soft; /* For soft_s seconds on end. */
-    int soft_s;
-};
-
 enum debug_allowed {
     DEBUG_NEVER,
     DEBUG_ALWAYS,
@@ -28,8 +21,6 @@ struct settings {
     struct script_settings script; /* and the scripts. */
     struct engine_settings engine; /* The engine has a copy: see server_apply(). */
     struct value_limits limits;    /* The dataset as well. */
-    struct output_limit replica_output;
-    struct output_limit pubsub_output;
     int databases;
     int log_level;     /* enum log_level */
     int debug_allowed; /* enum debug_allowed */

@@ -189,9 +189,9 @@ TEST(output_limits_of_other_classes_stay)
 
     start(&f);
     CHECK(set(&f, "client-output-buffer-limit", "normal 1mb 512kb 10  replica 5 4 3"));
-    CHECK(f.settings.net.output_hard == 1 << 20);
-    CHECK(f.settings.net.output_soft == 512 << 10);
-    CHECK(f.settings.net.output_soft_s == 10);
+    CHECK(f.settings.net.outputs.normal.hard == 1 << 20);
+    CHECK(f.settings.net.outputs.normal.soft == 512 << 10);
+    CHECK(f.settings.net.outputs.normal.soft_s == 10);
     CHECK(is(&f, "client-output-buffer-limit",
              "normal 1048576 524288 10 slave 5 4 3 pubsub 33554432 8388608 60"));
     end(&f);
@@ -285,7 +285,7 @@ TEST(flags_take_the_words_up_to_the_next)
     CHECK(is(&f, "port", "7000"));
     CHECK(is(&f, "save", ""));
     CHECK(is(&f, "bind", "127.0.0.1 -::1"));
-    CHECK(f.settings.net.output_soft == 2);
+    CHECK(f.settings.net.outputs.normal.soft == 2);
     CHECK(!FLAGS(&f, "--prot", "7000"));
     CHECK(error_is(&f, "unknown option '--prot'; did you mean '--port'?"));
     CHECK(!FLAGS(&f, "--port"));

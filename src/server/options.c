@@ -36,7 +36,7 @@ const struct option options[] = {
     {"maxclients",      .type = OPTION_INTEGER, FIELD(net.max_clients),                             .min = 1, .max = UINT32_MAX, .initial = "10000", .summary = "Clients that may be connected at once"},
     {"protected-mode",  .type = OPTION_BOOL,    FIELD(net.protected_mode),                          .initial = "yes", .summary = "Refuse clients on other machines while there is no password"},
     {"client-query-buffer-limit",  .type = OPTION_MEMORY, FIELD(net.query_limit),                   .min = MIB, .initial = "1gb", .summary = "Bytes of an unfinished request at which its client is disconnected"},
-    {"client-output-buffer-limit", .type = OPTION_OUTPUTS, FIELD(net.output_hard),                  .initial = "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", .summary = "Bytes of unread replies at which a client is disconnected: class, at once, after a time, that time in seconds"},
+    {"client-output-buffer-limit", .type = OPTION_OUTPUTS, FIELD(net.outputs),                      .initial = "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", .summary = "Bytes of unread replies at which a client is disconnected: class, at once, after a time, that time in seconds"},
     {"requirepass",     .type = OPTION_TEXT,    FIELD(engine.requirepass),                          .initial = "", .summary = "Password that clients must give"},
 
     {"databases",       .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(databases),            .min = 1, .max = 16384, .initial = "16", .summary = "Number of databases to SELECT from"},
