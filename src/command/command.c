@@ -127,8 +127,21 @@ static struct key_range key_range_of(const struct command *cmd)
     return all;
 }
 
+static void reply_unknown(struct call *c)
+{
+    reply_map(c, 2);
+    reply_string(c, "type");
+    reply_string(c, "unknown");
+    reply_string(c, "spec");
+    reply_map(c, 0);
+}
+
 static void reply_search(struct call *c, const struct keyspec *spec)
 {
+    if (spec->find == KEYS_UNKNOWN) {
+        reply_unknown(c);
+        return;
+    }
     reply_map(c, 2);
     reply_string(c, "type");
     reply_string(c, spec->keyword != NULL ? "keyword" : "index");
@@ -154,6 +167,10 @@ static void reply_named_int(struct call *c, const char *name, int64_t number)
 
 static void reply_find(struct call *c, const struct keyspec *spec)
 {
+    if (spec->find == KEYS_UNKNOWN) {
+        reply_unknown(c);
+        return;
+    }
     reply_map(c, 2);
     reply_string(c, "type");
     reply_string(c, spec->find == KEYS_RANGE ? "range" : "keynum");

@@ -21,6 +21,7 @@ extern const struct command latency_commands[];
 extern const struct command pubsub_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
+extern const struct command sort_commands[];
 extern const struct command string_commands[];
 extern const struct command transaction_commands[];
 extern const struct command zcombine_commands[];
@@ -48,6 +49,7 @@ extern const struct command zset_commands[];
     pubsub_commands, \
     set_commands, \
     slowlog_commands, \
+    sort_commands, \
     string_commands, \
     transaction_commands, \
     zcombine_commands, \

@@ -221,6 +221,9 @@ static bool key_range(const struct keyspec *spec, size_t argc, const struct byte
     *first = 1;
     *last = 0;
     *step = 1;
+    if (spec->find == KEYS_UNKNOWN && spec->keyword == NULL) {
+        return true;
+    }
     if (begin >= argc) {
         return spec->keyword != NULL;
     }

@@ -55,10 +55,13 @@ enum key_flags {
 
 /* Where keys are among the arguments. The search begins at argument `index`, or,
  * if there is a `keyword`, behind that word, which is looked for from argument
- * `index` on (from the end backwards if it is negative). */
+ * `index` on (from the end backwards if it is negative).
+ *
+ * Of keys that are KEYS_UNKNOWN, COMMAND INFO tells no more than that. They may follow
+ * a keyword all the same, as a range. */
 struct keyspec {
     uint16_t flags; /* 0: no spec. */
-    enum { KEYS_RANGE, KEYS_NUMBERED } find;
+    enum { KEYS_RANGE, KEYS_NUMBERED, KEYS_UNKNOWN } find;
     int index;
     const char *keyword;
     union {
