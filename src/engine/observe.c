@@ -46,6 +46,9 @@ static void see_change(const struct change *inverse, void *context)
 {
     struct engine *e = context;
 
+    if (!change_is_of_keys(inverse)) {
+        return;
+    }
     for (size_t i = 0; i < OBSERVERS; i++) {
         if (observers[i].listens(e)) {
             observers[i].change(e, inverse);

@@ -359,6 +359,33 @@ static void restore_body(struct dataset *data, const struct change *c, struct ch
     edit_reindex_fields(data->db[c->db], v, before_ms);
 }
 
+static void text_put(struct dataset *data, const struct change *c, struct change *inverse,
+                     struct arena *arena)
+{
+    struct text *old = edit_text_put(data->texts[c->db], c->text);
+
+    if (inverse == NULL) {
+        text_free(old);
+    } else if (old != NULL) {
+        *inverse = change_text_put((enum text_kind)c->db, old);
+    } else {
+        *inverse = change_text_remove((enum text_kind)c->db, arena_copy(arena, text_name(c->text)));
+    }
+}
+
+static void text_remove(struct dataset *data, const struct change *c, struct change *inverse,
+                        struct arena *arena)
+{
+    struct text *old = edit_text_take(data->texts[c->db], c->key);
+
+    (void)arena;
+    if (inverse == NULL) {
+        text_free(old);
+    } else {
+        *inverse = change_text_put((enum text_kind)c->db, old);
+    }
+}
+
 /* clang-format off */
 static void (*const make[])(struct dataset *, const struct change *, struct change *,
                             struct arena *) = {
@@ -390,6 +417,8 @@ static void (*const make[])(struct dataset *, const struct change *, struct chan
     [CHANGE_STREAM_BACK] = make_stream_back,
     [CHANGE_FIELD_RETIME] = field_retime,
     [CHANGE_FIELD_RESTORE] = field_restore,
+    [CHANGE_TEXT_PUT] = text_put,
+    [CHANGE_TEXT_REMOVE] = text_remove,
 };
 /* clang-format on */
 
@@ -399,7 +428,7 @@ void change_make(struct dataset *data, const struct change *c, struct change *in
                  struct arena *arena)
 {
     assert(c->kind < CHANGE_KIND_END && make[c->kind] != NULL);
-    assert(c->db < data->count);
+    assert(c->db < (change_is_of_keys(c) ? data->count : TEXT_KIND_END));
     make[c->kind](data, c, inverse, arena);
 }
 
@@ -420,6 +449,9 @@ void change_drop(struct change *c)
         break;
     case CHANGE_STREAM_BACK:
         drop_stream_back(c);
+        break;
+    case CHANGE_TEXT_PUT:
+        text_free(c->text);
         break;
     case CHANGE_FIELD_RESTORE:
         mem_free(c->field);

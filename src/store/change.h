@@ -47,6 +47,8 @@ enum change_kind {
     CHANGE_FIELD_RETIME = 26,    /* set when a field expires           FIELD_RETIME          */
     CHANGE_STREAM_BACK = 27,     /* put back what a stream has lost    never needs to be     */
     CHANGE_FIELD_RESTORE = 28,   /* put back a field taken out whole   never needs to be     */
+    CHANGE_TEXT_PUT = 29,        /* keep a text, a library or script   TEXT_PUT or _REMOVE   */
+    CHANGE_TEXT_REMOVE = 30,     /* keep it no longer                  TEXT_PUT              */
     CHANGE_KIND_END,
 };
 
@@ -59,7 +61,7 @@ struct change {
     uint8_t kind;
     bool raw : 1;      /* SPLICE: value_raw() from then on. */
     bool undoes : 1;   /* Restores: a collection stays in the container that it is in. */
-    uint16_t db;       /* The number of the database. */
+    uint16_t db;       /* The number of the database; TEXT_*: an enum text_kind. */
     uint32_t position; /* FIELD_SET, SET_ADD: where in a packed array. */
     struct bytes key;
     union {
@@ -101,6 +103,7 @@ struct change {
         uint16_t other;            /* SWAP: the other database. */
         struct keyspace *keyspace; /* FLUSH: belongs to the change; NULL is an empty one. */
         struct body *body;         /* BODY: belongs to the change. */
+        struct text *text;         /* TEXT_PUT: likewise. */
         struct field *field;       /* FIELD_RESTORE: likewise. */
     };
 };
@@ -320,6 +323,26 @@ static inline struct change change_flush(unsigned db)
 
     c.keyspace = NULL;
     return c;
+}
+
+/* Takes `text`. */
+static inline struct change change_text_put(enum text_kind kind, struct text *text)
+{
+    struct change c = change_on(CHANGE_TEXT_PUT, kind, text_name(text));
+
+    c.text = text;
+    return c;
+}
+
+static inline struct change change_text_remove(enum text_kind kind, struct bytes name)
+{
+    return change_on(CHANGE_TEXT_REMOVE, kind, name);
+}
+
+/* Whether a change is of a key or a database, and not of a text. */
+static inline bool change_is_of_keys(const struct change *c)
+{
+    return c->kind != CHANGE_TEXT_PUT && c->kind != CHANGE_TEXT_REMOVE;
 }
 
 /* Makes `c`, and takes what it owns. If `inverse` is not NULL, *inverse becomes

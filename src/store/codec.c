@@ -39,8 +39,8 @@ static void put_keyspace(struct buf *out, const struct change *c)
 
 void change_encode(const struct change *c, struct buf *out)
 {
-    assert(c->kind != CHANGE_BODY && c->kind != CHANGE_STREAM_BACK);
     assert(c->kind != CHANGE_BODY);
+    assert(c->kind != CHANGE_STREAM_BACK);
     assert(c->kind != CHANGE_FIELD_RESTORE);
     buf_add_byte(out, (char)c->kind);
     put_number(out, c->db);
@@ -70,6 +70,9 @@ void change_encode(const struct change *c, struct buf *out)
     case CHANGE_FIELD_SET:
         put_bytes(out, c->member);
         put_bytes(out, c->content);
+        break;
+    case CHANGE_TEXT_PUT:
+        put_bytes(out, text_content(c->text));
         break;
     case CHANGE_FIELD_RETIME:
         put_bytes(out, c->timed);
@@ -171,14 +174,25 @@ static bool take_splice(struct bytes *in, struct change *c)
     return take_bytes(in, &c->inserted);
 }
 
-static bool take_database(struct bytes *in, const struct dataset *data, uint16_t *db)
+static bool take_below(struct bytes *in, uint64_t bound, uint16_t *number)
 {
-    uint64_t number;
+    uint64_t taken;
 
-    if (!take_number(in, &number) || number >= data->count) {
+    if (!take_number(in, &taken) || taken >= bound) {
         return false;
     }
-    *db = (uint16_t)number;
+    *number = (uint16_t)taken;
+    return true;
+}
+
+static bool take_text(struct bytes *in, struct change *c)
+{
+    struct bytes content;
+
+    if (!take_bytes(in, &content)) {
+        return false;
+    }
+    c->text = text_new(c->key, content);
     return true;
 }
 
@@ -197,6 +211,10 @@ static bool take_operands(struct bytes *in, const struct dataset *data, struct c
         return take_splice(in, c);
     case CHANGE_FIELD_SET:
         return take_bytes(in, &c->member) && take_bytes(in, &c->content);
+    case CHANGE_TEXT_PUT:
+        return take_text(in, c);
+    case CHANGE_TEXT_REMOVE:
+        return true;
     case CHANGE_FIELD_RETIME:
         return take_bytes(in, &c->timed) && take_signed(in, &c->timed_expires_ms) &&
                c->timed_expires_ms >= EXPIRES_NEVER;
@@ -239,17 +257,19 @@ bool change_decode(struct bytes *in, const struct dataset *data, struct change *
     uint64_t kind;
     bool whole;
 
-    if (!take_number(&rest, &kind) || kind >= CHANGE_KIND_END ||
-        !take_database(&rest, data, &got.db)) {
+    if (!take_number(&rest, &kind) || kind >= CHANGE_KIND_END) {
         return false;
     }
     got.kind = (uint8_t)kind;
+    if (!take_below(&rest, change_is_of_keys(&got) ? data->count : TEXT_KIND_END, &got.db)) {
+        return false;
+    }
     switch (got.kind) {
     case CHANGE_FLUSH:
         whole = true;
         break;
     case CHANGE_SWAP:
-        whole = take_database(&rest, data, &got.other);
+        whole = take_below(&rest, data->count, &got.other);
         break;
     default:
         whole = take_bytes(&rest, &got.key) && take_operands(&rest, data, &got);

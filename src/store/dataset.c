@@ -12,6 +12,9 @@ struct dataset *dataset_new(unsigned databases)
     for (unsigned i = 0; i < databases; i++) {
         data->db[i] = keyspace_new(&data->limits);
     }
+    for (unsigned i = 0; i < TEXT_KIND_END; i++) {
+        data->texts[i] = texts_new();
+    }
     return data;
 }
 
@@ -22,6 +25,9 @@ void dataset_free(struct dataset *data)
     }
     for (unsigned i = 0; i < data->count; i++) {
         keyspace_free(data->db[i]);
+    }
+    for (unsigned i = 0; i < TEXT_KIND_END; i++) {
+        texts_free(data->texts[i]);
     }
     mem_free(data->db);
     mem_free(data);
@@ -44,6 +50,11 @@ struct digest dataset_digest(const struct dataset *data)
     for (unsigned i = 0; i < data->count; i++) {
         if (keyspace_count(data->db[i]) > 0) {
             digest_add(&sum, digest_keyspace(data->db[i]), i + 1);
+        }
+    }
+    for (unsigned i = 0; i < TEXT_KIND_END; i++) {
+        if (texts_count(data->texts[i]) > 0) {
+            digest_add(&sum, texts_digest(data->texts[i]), UINT32_MAX + UINT64_C(1) + i);
         }
     }
     return sum;

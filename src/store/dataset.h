@@ -4,11 +4,13 @@
 
 #include "store/digest.h"
 #include "store/keyspace.h"
+#include "store/texts.h"
 
 struct dataset {
     unsigned count;
     struct keyspace **db; /* `count` of them. */
     struct value_limits limits;
+    struct texts *texts[TEXT_KIND_END];
 };
 
 struct dataset *dataset_new(unsigned databases);

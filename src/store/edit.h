@@ -27,6 +27,13 @@ void edit_splice(struct keyspace *keys, struct bytes key, size_t offset, size_t 
  * first of them would have expired before that, or EXPIRES_NEVER. */
 void edit_reindex_fields(struct keyspace *keys, struct value *v, int64_t before_ms);
 
+/* Puts a text in place, which the texts then own. Returns the one of the same name that
+ * was there before, now the caller's, or NULL. */
+struct text *edit_text_put(struct texts *t, struct text *text);
+
+/* Takes out the text of a name, which must be there. It is the caller's. */
+struct text *edit_text_take(struct texts *t, struct bytes name);
+
 /* Returns the limits of a keyspace. */
 const struct value_limits *edit_limits(const struct keyspace *keys);
 

@@ -323,6 +323,18 @@ static void change_database(struct bench *b, unsigned db)
     journal_make(&b->journal, flush);
 }
 
+static void change_text(struct bench *b)
+{
+    enum text_kind kind = (enum text_kind)random_below(&b->random, TEXT_KIND_END);
+    struct bytes name = some_key(b);
+
+    if (texts_find(b->data->texts[kind], name) == NULL || one_in(b, 2)) {
+        journal_make(&b->journal, change_text_put(kind, text_new(name, some_content(b))));
+    } else {
+        journal_make(&b->journal, change_text_remove(kind, name));
+    }
+}
+
 static void change_something(struct bench *b)
 {
     unsigned db = (unsigned)random_below(&b->random, DATABASES);
@@ -332,6 +344,8 @@ static void change_something(struct bench *b)
         change_database(b, db);
     } else if (one_in(b, 60)) {
         journal_make(&b->journal, change_swap(db, (db + 1) % DATABASES));
+    } else if (one_in(b, 30)) {
+        change_text(b);
     } else if (v == NULL || one_in(b, 20)) {
         journal_make(&b->journal, change_bind(db, some_value(b)));
     } else if (one_in(b, 20)) {
