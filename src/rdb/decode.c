@@ -3,6 +3,7 @@
 #include "rdb/crc64.h"
 #include "rdb/format.h"
 #include "rdb/pack.h"
+#include "rdb/stream.h"
 #include "store/list.h"
 #include "store/zset.h"
 
@@ -212,6 +213,24 @@ static bool fill_zset_binary(struct filling *f, const struct encoding *e)
     return fill_zset(f, rdb_read_double);
 }
 
+static bool fill_stream_1(struct filling *f, const struct encoding *e)
+{
+    (void)e;
+    return rdb_fill_stream(f->r, f->v, STREAM_ENCODING_1, f->to->limits);
+}
+
+static bool fill_stream_2(struct filling *f, const struct encoding *e)
+{
+    (void)e;
+    return rdb_fill_stream(f->r, f->v, STREAM_ENCODING_2, f->to->limits);
+}
+
+static bool fill_stream_3(struct filling *f, const struct encoding *e)
+{
+    (void)e;
+    return rdb_fill_stream(f->r, f->v, STREAM_ENCODING_3, f->to->limits);
+}
+
 static const struct encoding encodings[RDB_TYPE_END] = {
     [RDB_LIST] = {VALUE_LIST, add_to_list, 1},
     [RDB_LIST_ZIPLIST] = {VALUE_LIST, add_to_list, 1, &ziplist_format},
@@ -224,6 +243,9 @@ static const struct encoding encodings[RDB_TYPE_END] = {
     [RDB_ZSET_2] = {VALUE_ZSET, .fill = fill_zset_binary},
     [RDB_ZSET_ZIPLIST] = {VALUE_ZSET, add_scored, 2, &ziplist_format},
     [RDB_ZSET_LISTPACK] = {VALUE_ZSET, add_scored, 2, &listpack_format},
+    [RDB_STREAM] = {VALUE_STREAM, .fill = fill_stream_1},
+    [RDB_STREAM_2] = {VALUE_STREAM, .fill = fill_stream_2},
+    [RDB_STREAM_3] = {VALUE_STREAM, .fill = fill_stream_3},
     [RDB_HASH] = {VALUE_HASH, add_field, 2},
     [RDB_HASH_ZIPMAP] = {VALUE_HASH, add_field, 2, &zipmap_format},
     [RDB_HASH_ZIPLIST] = {VALUE_HASH, add_field, 2, &ziplist_format},

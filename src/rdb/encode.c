@@ -4,6 +4,7 @@
 #include "rdb/crc64.h"
 #include "rdb/format.h"
 #include "rdb/pack.h"
+#include "rdb/stream.h"
 #include "store/list.h"
 #include "store/zset.h"
 
@@ -266,16 +267,26 @@ static void write_zset(struct rdb_writer *w, const struct value *v)
     }
 }
 
+/* Streams. */
+
+static uint8_t stream_type(const struct value *v)
+{
+    (void)v;
+    return RDB_STREAM_2;
+}
+
 /* All of them. */
 
 static const struct {
     uint8_t (*type)(const struct value *v);
     void (*write)(struct rdb_writer *w, const struct value *v);
-} encoders[VALUE_TYPE_END] = {
+} encoders[] = {
     [VALUE_STRING] = {string_type, write_string}, [VALUE_SET] = {set_type, write_set},
     [VALUE_HASH] = {hash_type, write_hash},       [VALUE_LIST] = {list_type, write_list},
-    [VALUE_ZSET] = {zset_type, write_zset},
+    [VALUE_ZSET] = {zset_type, write_zset},       [VALUE_STREAM] = {stream_type, rdb_write_stream},
 };
+
+_Static_assert(sizeof encoders / sizeof *encoders == VALUE_TYPE_END, "every type can be written");
 
 uint8_t rdb_type_of(const struct value *v)
 {

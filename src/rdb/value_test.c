@@ -6,6 +6,7 @@
 #include "rdb/format.h"
 #include "store/digest.h"
 #include "store/list.h"
+#include "store/stream.h"
 #include "store/zset.h"
 #include "test/lib/check.h"
 
@@ -75,12 +76,15 @@ static struct value *random_set(struct random *random, size_t count)
 static struct value *random_hash(struct random *random, size_t count)
 {
     struct value *v = value_new(VALUE_HASH, BYTES("key"), EXPIRES_NEVER);
+    struct bytes there;
     BUF_LOCAL(field);
 
     do {
         field.len = 0;
         buf_add(&field, element(random));
-        value_fill_field(v, buf_bytes(&field), element(random), &low_limits);
+        if (!value_hash_get(v, buf_bytes(&field), &there)) { /* It would stay a table. */
+            value_fill_field(v, buf_bytes(&field), element(random), &low_limits);
+        }
     } while (value_count(v) < count);
     return v;
 }
@@ -104,11 +108,73 @@ static struct value *random_zset(struct random *random, size_t count)
     return v;
 }
 
+static void fill_entries(struct random *random, struct value *v, size_t count)
+{
+    struct stream_id id = {random_below(random, 1000), 1};
+    struct buf part[6] = {{0}};
+    struct bytes fields[6];
+    BUF_LOCAL(coded);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t pairs = 1 + random_below(random, 3);
+        for (size_t k = 0; k < 2 * pairs; k++) {
+            bool is_new = i == 0 || k % 2 == 1 || random_below(random, 8) == 0;
+            part[k].len = is_new ? 0 : part[k].len;
+            buf_add(&part[k], is_new ? element(random) : (struct bytes){0});
+            fields[k] = buf_bytes(&part[k]);
+        }
+        coded.len = 0;
+        stream_put_fields(&coded, fields, pairs);
+        CHECK(value_fill_entry(v, id, buf_bytes(&coded), &low_limits));
+        id.ms += random_below(random, 3);
+        id.seq += 1 + random_below(random, 3);
+    }
+    for (size_t k = 0; k < 6; k++) {
+        buf_clear(&part[k]);
+    }
+}
+
+static void fill_group(struct random *random, struct value *v, struct bytes name)
+{
+    static const struct bytes consumers[] = {{"one", 3}, {"2", 1}, {"", 0}};
+    struct stream_walk walk = stream_from(v, STREAM_ID_MIN);
+    struct stream_entry entry;
+
+    CHECK(value_fill_group(v, name, stream_meta(v).last, (int64_t)random_below(random, 9) - 1));
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(value_fill_consumer(v, name, consumers[i], (int64_t)random_below(random, 1000)));
+    }
+    while (stream_next(&walk, &entry)) {
+        struct delivery d = {name, consumers[random_below(random, 3)], entry.id, 5,
+                             random_below(random, 4)};
+        if (random_below(random, 2) == 0) {
+            CHECK(value_fill_pending(v, &d));
+        }
+    }
+}
+
+static struct value *random_stream(struct random *random, size_t count)
+{
+    struct value *v = value_new(VALUE_STREAM, BYTES("key"), EXPIRES_NEVER);
+    struct stream_meta meta;
+
+    fill_entries(random, v, random_below(random, 4) == 0 ? 30 * count : count - 1);
+    meta = stream_meta(v);
+    meta.last.ms += random_below(random, 2);
+    meta.added += random_below(random, 100);
+    meta.max_deleted.seq = random_below(random, 2);
+    CHECK(value_fill_meta(v, &meta));
+    for (size_t i = random_below(random, 3); i > 0; i--) {
+        fill_group(random, v, i == 1 ? BYTES("group") : BYTES("17"));
+    }
+    return v;
+}
+
 static struct value *random_value(struct random *random)
 {
     size_t count = 1 + random_below(random, 20);
 
-    switch (random_below(random, 5)) {
+    switch (random_below(random, 6)) {
     case 0:
         return value_new_string(BYTES("key"), element(random), EXPIRES_NEVER);
     case 1:
@@ -117,6 +183,8 @@ static struct value *random_value(struct random *random)
         return random_zset(random, count);
     case 3:
         return random_list(random, count);
+    case 4:
+        return random_stream(random, count);
     default:
         return random_hash(random, count);
     }
@@ -311,6 +379,42 @@ TEST(sorted_sets_of_all_encodings_are_read)
                   BYTES("a"), 7));
 }
 
+/* As Redis 7.0 has written it: entries 1-1 and 2-5, and 2-0, which was deleted; a group
+ * with a consumer to whom 1-1 was delivered, and one who has got nothing. */
+static const char stream_of_redis[] =
+    "\023\001\020\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000"
+    "\001@EE\000\000\000\031\000\002\001\001\001\002\001\201a\002\201b\002\000"
+    "\001\002\001\000\001\000\001\001\001\203two\004\005\001\003\001\001\001"
+    "\337\377\002\002\001\205three\006\005\001\000\001\001\001\004\001\001\001"
+    "\201c\002\003\001\006\001\377\002\002\005\001\001\002\000\003\001\001g\001"
+    "\001\201\377\377\377\377\377\377\377\377\001\000\000\000\000\000\000\000"
+    "\001\000\000\000\000\000\000\000\001\340\267`\020\242\001\000\000\001\002"
+    "\002me\340\267`\020\242\001\000\000\001\000\000\000\000\000\000\000\001"
+    "\000\000\000\000\000\000\000\001\003you\350\267`\020\242\001\000\000\000";
+
+TEST(a_stream_of_redis_is_read)
+{
+    struct value *v;
+    struct stream_entry entry;
+    struct stream_walk walk;
+    const struct stream_group *g;
+
+    CHECK(restore((struct bytes){stream_of_redis, sizeof stream_of_redis - 1}, &v) == RDB_RESTORED);
+    value_check(v);
+    CHECK(stream_count(v) == 2);
+    CHECK(stream_meta(v).added == 3);
+    CHECK(stream_meta(v).max_deleted.ms == 2);
+    walk = stream_back_from(v, STREAM_ID_MAX);
+    CHECK(stream_next(&walk, &entry));
+    CHECK(entry.id.ms == 2 && entry.id.seq == 5);
+    CHECK(entry.count == 1);
+    g = stream_group(v, BYTES("g"));
+    CHECK(group_consumers(g) == 2);
+    CHECK(group_pending(g, (struct stream_id){1, 1}) != NULL);
+    CHECK(consumer_pending_count(group_consumer(g, BYTES("me"))) == 1);
+    value_free(v);
+}
+
 TEST(collections_that_are_not_in_order_are_refused)
 {
     CHECK(is_damaged(BYTES("\x02\x02\x01"
@@ -395,6 +499,7 @@ int main(void)
 {
     return RUN(what_was_dumped_is_restored, hashes_of_all_encodings_are_read,
                lists_of_all_encodings_are_read, sets_of_all_encodings_are_read,
-               sorted_sets_of_all_encodings_are_read, collections_that_are_not_in_order_are_refused,
-               payloads_that_are_none_are_told_apart, damaged_values_are_refused_or_sound);
+               sorted_sets_of_all_encodings_are_read, a_stream_of_redis_is_read,
+               collections_that_are_not_in_order_are_refused, payloads_that_are_none_are_told_apart,
+               damaged_values_are_refused_or_sound);
 }
