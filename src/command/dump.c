@@ -94,10 +94,8 @@ static bool read_ttl(struct call *c, struct restoring *r)
 /* Reads the payload. Returns NULL, having failed the call, if it is none. */
 static struct value *read_payload(struct call *c, const struct restoring *r)
 {
-    struct rdb_target to = {.key = c->argv[1],
-                            .expires_ms = r->expires_ms,
-                            .now_ms = c->now_ms,
-                            .limits = &c->engine->data->limits};
+    struct rdb_target to = {
+        .key = c->argv[1], .expires_ms = r->expires_ms, .limits = &c->engine->data->limits};
     struct value *v = NULL;
 
     switch (rdb_restore(c->argv[3], &to, &v)) {

@@ -42,6 +42,35 @@ static bool add_field(struct filling *f, const struct bytes part[])
     return value_fill_field(f->v, part[0], part[1], f->to->limits) || rdb_refuse(f->r, duplicate);
 }
 
+/* A field that expires, or not if that is 0. One that has expired is no damage: it is
+ * for others to pass over. */
+static bool add_expiring(struct filling *f, const struct bytes part[], uint64_t ms)
+{
+    int64_t expires_ms;
+
+    if (!add_field(f, part)) {
+        return false;
+    }
+    if (ms == 0) {
+        return true;
+    }
+    if (__builtin_add_overflow(f->base_ms, ms, &expires_ms) || expires_ms < 0) {
+        return rdb_refuse(f->r, "a field expires at a time that cannot be");
+    }
+    value_fill_field_expiry(f->v, part[0], expires_ms);
+    return true;
+}
+
+static bool add_expiring_part(struct filling *f, const struct bytes part[])
+{
+    int64_t ms;
+
+    if (!number_parse_int(part[2], &ms) || ms < 0) {
+        return rdb_refuse(f->r, damaged);
+    }
+    return add_expiring(f, part, (uint64_t)ms);
+}
+
 static bool add_score(struct filling *f, struct bytes member, double score)
 {
     return value_fill_scored(f->v, member, score, f->to->limits) || rdb_refuse(f->r, duplicate);
@@ -213,6 +242,56 @@ static bool fill_zset_binary(struct filling *f, const struct encoding *e)
     return fill_zset(f, rdb_read_double);
 }
 
+/* Hashes of which fields expire. */
+
+static bool fill_expiring(struct filling *f)
+{
+    RDB_TEXT_LOCAL(name);
+    RDB_TEXT_LOCAL(content);
+    uint64_t count, ms;
+
+    if (!rdb_read_count(f->r, 3, &count)) {
+        return false;
+    }
+    for (; count > 0; count--) {
+        if (!rdb_read_length(f->r, &ms) || !rdb_read_text(f->r, &name) ||
+            !rdb_read_text(f->r, &content) ||
+            !add_expiring(f, (struct bytes[]){name.bytes, content.bytes}, ms)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Before the fields stands when the first one expires. The others are counted from
+ * there, and from 1, since 0 is for those that never do. */
+static bool fill_expiring_from(struct filling *f, const struct encoding *e)
+{
+    (void)e;
+    if (!rdb_read_int64(f->r, &f->base_ms)) {
+        return false;
+    }
+    if (f->base_ms < 0) {
+        return rdb_refuse(f->r, "a field expires at a time that cannot be");
+    }
+    f->base_ms--;
+    return fill_expiring(f);
+}
+
+static bool fill_expiring_rc(struct filling *f, const struct encoding *e)
+{
+    (void)e;
+    return fill_expiring(f);
+}
+
+/* In a pack, times are whole. */
+static bool fill_expiring_pack(struct filling *f, const struct encoding *e)
+{
+    int64_t first_ms;
+
+    return rdb_read_int64(f->r, &first_ms) && fill_pack(f, e);
+}
+
 static bool fill_stream_1(struct filling *f, const struct encoding *e)
 {
     (void)e;
@@ -250,6 +329,11 @@ static const struct encoding encodings[RDB_TYPE_END] = {
     [RDB_HASH_ZIPMAP] = {VALUE_HASH, add_field, 2, &zipmap_format},
     [RDB_HASH_ZIPLIST] = {VALUE_HASH, add_field, 2, &ziplist_format},
     [RDB_HASH_LISTPACK] = {VALUE_HASH, add_field, 2, &listpack_format},
+    [RDB_HASH_EXPIRING_RC] = {VALUE_HASH, .fill = fill_expiring_rc},
+    [RDB_HASH_EXPIRING_PACK_RC] = {VALUE_HASH, add_expiring_part, 3, &listpack_format},
+    [RDB_HASH_EXPIRING] = {VALUE_HASH, .fill = fill_expiring_from},
+    [RDB_HASH_EXPIRING_PACK] = {VALUE_HASH, add_expiring_part, 3, &listpack_format,
+                                fill_expiring_pack},
 };
 
 static bool fill_value(struct filling *f, const struct encoding *e)

@@ -9,7 +9,6 @@
 struct rdb_target {
     struct bytes key;
     int64_t expires_ms;
-    int64_t now_ms;
     const struct value_limits *limits;
 };
 

@@ -63,8 +63,7 @@ static bool is_next_number(struct page *p, uint64_t expected)
 {
     int64_t number;
 
-    return next_number(p, &number) &&
-           ((uint64_t)number == expected || rdb_refuse(p->r, damaged));
+    return next_number(p, &number) && ((uint64_t)number == expected || rdb_refuse(p->r, damaged));
 }
 
 static void make_room(struct page *p, size_t fields)
@@ -223,8 +222,7 @@ static bool read_counters(struct rdb_reader *r, struct stream_meta *meta)
 {
     struct stream_id first;
 
-    return read_id(r, &first) && read_id(r, &meta->max_deleted) &&
-           rdb_read_length(r, &meta->added);
+    return read_id(r, &first) && read_id(r, &meta->max_deleted) && rdb_read_length(r, &meta->added);
 }
 
 static bool read_meta(struct rdb_reader *r, struct value *v, enum stream_encoding encoding)

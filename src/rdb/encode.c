@@ -182,8 +182,21 @@ static void write_set(struct rdb_writer *w, const struct value *v)
 
 /* Hashes. */
 
+/* Returns whether fields expire, and when the first one does. */
+static bool has_expiring(const struct value *v, int64_t *first_ms)
+{
+    struct bytes field;
+
+    return value_hash_first_to_expire(v, &field, first_ms);
+}
+
 static uint8_t hash_type(const struct value *v)
 {
+    int64_t first_ms;
+
+    if (has_expiring(v, &first_ms)) {
+        return RDB_HASH_EXPIRING;
+    }
     return is_kept_as(v, "listpack") ? RDB_HASH_LISTPACK : RDB_HASH;
 }
 
@@ -202,11 +215,33 @@ static void write_hash_pack(struct rdb_writer *w, const struct value *v)
     rdb_write_blob(w, buf_bytes(&pack));
 }
 
-static void write_hash(struct rdb_writer *w, const struct value *v)
+/* Expiries are counted from the first one, and from 1: 0 is for what never does. */
+static void write_expiring(struct rdb_writer *w, const struct value *v, int64_t first_ms)
 {
     struct value_walk walk = {0};
     struct bytes field, content;
 
+    rdb_write_int64(w, first_ms);
+    rdb_write_length(w, value_count(v));
+    while (value_hash_next(v, &walk, &field, &content)) {
+        int64_t expires_ms = value_hash_expires_ms(v, field);
+        rdb_write_length(w,
+                         expires_ms == EXPIRES_NEVER ? 0 : (uint64_t)(expires_ms - first_ms) + 1);
+        rdb_write_text(w, field);
+        rdb_write_text(w, content);
+    }
+}
+
+static void write_hash(struct rdb_writer *w, const struct value *v)
+{
+    struct value_walk walk = {0};
+    struct bytes field, content;
+    int64_t first_ms;
+
+    if (has_expiring(v, &first_ms)) {
+        write_expiring(w, v, first_ms);
+        return;
+    }
     if (hash_type(v) == RDB_HASH_LISTPACK) {
         write_hash_pack(w, v);
         return;
@@ -293,6 +328,11 @@ uint8_t rdb_type_of(const struct value *v)
     return encoders[value_type(v)].type(v);
 }
 
+int rdb_version_for(const struct value *v)
+{
+    return rdb_type_of(v) == RDB_HASH_EXPIRING ? RDB_VERSION_EXPIRING : RDB_VERSION;
+}
+
 void rdb_encode(struct rdb_writer *w, const struct value *v)
 {
     encoders[value_type(v)].write(w, v);
@@ -300,7 +340,7 @@ void rdb_encode(struct rdb_writer *w, const struct value *v)
 
 void rdb_dump(const struct value *v, bool compresses, struct buf *out)
 {
-    static const uint16_t version = RDB_VERSION;
+    uint16_t version = (uint16_t)rdb_version_for(v);
     struct rdb_writer w = {.file = RDB_NO_FILE, .compresses = compresses, .out = *out};
     size_t start = out->len;
     uint64_t checksum;

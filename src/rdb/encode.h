@@ -8,6 +8,9 @@
 /* Returns the number of enum rdb_type that rdb_encode() writes a value as. */
 uint8_t rdb_type_of(const struct value *v);
 
+/* Returns the version that a reader must know to read a value. */
+int rdb_version_for(const struct value *v);
+
 /* Writes a value without its key, type and expiry. */
 void rdb_encode(struct rdb_writer *w, const struct value *v);
 

@@ -3,10 +3,11 @@
 #define RDB_FORMAT_H
 
 enum {
-    RDB_VERSION = 10,       /* What we write: the newest that Redis 7.0 reads. */
-    RDB_VERSION_READ = 12,  /* The newest that we read: that of Redis 7.4. */
-    RDB_MAGIC_LEN = 9,      /* "REDIS0010" */
-    RDB_CHECKSUM_SINCE = 5, /* Files of older versions end without one. */
+    RDB_VERSION = 10,          /* What we write: the newest that Redis 7.0 reads. */
+    RDB_VERSION_EXPIRING = 12, /* What we write if fields of a hash expire: Redis 7.4 reads it. */
+    RDB_VERSION_READ = 12,     /* The newest that we read: that of Redis 7.4. */
+    RDB_MAGIC_LEN = 9,         /* "REDIS0010" */
+    RDB_CHECKSUM_SINCE = 5,    /* Files of older versions end without one. */
 };
 
 /* What the auxiliary fields of a file say: whose it could be, and, in a field that

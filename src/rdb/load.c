@@ -251,8 +251,7 @@ static bool take(struct load *l, struct value *v)
 static bool read_key(struct load *l, uint8_t type)
 {
     RDB_TEXT_LOCAL(key);
-    struct rdb_target to = {
-        .expires_ms = l->expires_ms, .now_ms = l->to->now_ms, .limits = l->to->limits};
+    struct rdb_target to = {.expires_ms = l->expires_ms, .limits = l->to->limits};
     struct value *v;
 
     l->expires_ms = EXPIRES_NEVER;

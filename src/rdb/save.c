@@ -26,12 +26,28 @@ static void write_aux_number(struct rdb_writer *w, const char *name, int64_t num
     write_aux(w, name, (struct bytes){text, number_format_int(text, number)});
 }
 
+/* What only newer versions of Redis have is rare, and the others shall read the rest. */
+static int version_for(const struct dataset *data)
+{
+    int version = RDB_VERSION;
+    const struct value *v;
+
+    for (unsigned db = 0; db < data->count; db++) {
+        struct table_walk walk = {0};
+        while ((v = keyspace_next(data->db[db], &walk)) != NULL) {
+            int needed = rdb_version_for(v);
+            version = needed > version ? needed : version;
+        }
+    }
+    return version;
+}
+
 static void write_head(struct rdb_writer *w, const struct rdb_saving *s)
 {
-    char magic[RDB_MAGIC_LEN + 1];
+    BUF_LOCAL(magic);
 
-    snprintf(magic, sizeof magic, "REDIS%04d", RDB_VERSION);
-    rdb_write_bytes(w, bytes_of(magic));
+    buf_addf(&magic, "REDIS%04d", version_for(s->data));
+    rdb_write_bytes(w, buf_bytes(&magic));
     write_aux(w, "redis-ver", BYTES(RDB_REDIS_VERSION));
     write_aux_number(w, "redis-bits", 8 * sizeof(void *));
     write_aux_number(w, "ctime", s->time_us / 1000000);

@@ -24,7 +24,7 @@ static const struct value_limits low_limits = {
 
 static struct rdb_target target(void)
 {
-    return (struct rdb_target){BYTES("key"), EXPIRES_NEVER, 0, &low_limits};
+    return (struct rdb_target){BYTES("key"), EXPIRES_NEVER, &low_limits};
 }
 
 /* A random element: an integer, a short text or a longer one. */
@@ -76,14 +76,18 @@ static struct value *random_set(struct random *random, size_t count)
 static struct value *random_hash(struct random *random, size_t count)
 {
     struct value *v = value_new(VALUE_HASH, BYTES("key"), EXPIRES_NEVER);
+    bool expiring = random_below(random, 3) == 0;
     struct bytes there;
     BUF_LOCAL(field);
 
     do {
         field.len = 0;
         buf_add(&field, element(random));
-        if (!value_hash_get(v, buf_bytes(&field), &there)) { /* It would stay a table. */
+        if (!value_hash_get(v, buf_bytes(&field), 0, &there)) { /* It would stay a table. */
             value_fill_field(v, buf_bytes(&field), element(random), &low_limits);
+            if (expiring && random_below(random, 2) == 0) {
+                value_fill_field_expiry(v, buf_bytes(&field), (int64_t)random_below(random, 1000));
+            }
         }
     } while (value_count(v) < count);
     return v;
@@ -293,6 +297,46 @@ TEST(hashes_of_all_encodings_are_read)
                   BYTES("f"), BYTES("v")));
 }
 
+static bool expires_at(struct bytes content, int64_t expires_ms)
+{
+    struct value *v;
+    bool fine;
+
+    if (restore(content, &v) != RDB_RESTORED) {
+        return false;
+    }
+    fine = value_hash_count(v, 0) == 2 && value_hash_expires_ms(v, BYTES("f")) == expires_ms &&
+           value_hash_expires_ms(v, BYTES("g")) == EXPIRES_NEVER;
+    value_free(v);
+    return fine;
+}
+
+TEST(when_fields_expire_is_read)
+{
+    struct bytes whole = BYTES("\x18\x05\0\0\0\0\0\0\0\x02\x03\x01"
+                               "f\x01v"
+                               "\0\x01g\x01w");
+    struct bytes pack = BYTES("\x19\x05\0\0\0\0\0\0\0\x17\x17\0\0\0\x06\0"
+                              "\x81"
+                              "f\x02\x81v\x02\x07\x01"
+                              "\x81g\x02\x81w\x02\0\x01\xff");
+    struct bytes before = BYTES("\x18\xff\xff\xff\xff\xff\xff\xff\xff\x01\x03\x01"
+                                "f\x01v");
+
+    CHECK(expires_at(whole, 7));
+    CHECK(expires_at(BYTES("\x16\x02\x07\x01"
+                           "f\x01v"
+                           "\0\x01g\x01w"),
+                     7));
+    CHECK(expires_at(pack, 7));
+    CHECK(expires_at(BYTES("\x17\x17\x17\0\0\0\x06\0"
+                           "\x81"
+                           "f\x02\x81v\x02\x07\x01"
+                           "\x81g\x02\x81w\x02\0\x01\xff"),
+                     7));
+    CHECK(is_damaged(before));
+}
+
 TEST(sets_of_all_encodings_are_read)
 {
     CHECK(is_set(BYTES("\x02\x02\x01"
@@ -498,8 +542,8 @@ TEST(damaged_values_are_refused_or_sound)
 int main(void)
 {
     return RUN(what_was_dumped_is_restored, hashes_of_all_encodings_are_read,
-               lists_of_all_encodings_are_read, sets_of_all_encodings_are_read,
-               sorted_sets_of_all_encodings_are_read, a_stream_of_redis_is_read,
-               collections_that_are_not_in_order_are_refused, payloads_that_are_none_are_told_apart,
-               damaged_values_are_refused_or_sound);
+               when_fields_expire_is_read, lists_of_all_encodings_are_read,
+               sets_of_all_encodings_are_read, sorted_sets_of_all_encodings_are_read,
+               a_stream_of_redis_is_read, collections_that_are_not_in_order_are_refused,
+               payloads_that_are_none_are_told_apart, damaged_values_are_refused_or_sound);
 }
