@@ -40,19 +40,25 @@ static void pop_many(struct call *c, struct bytes key, const struct value *zset,
     call_drop_if_empty(c, key);
 }
 
-/* Looks for the first key that is bound among `count` from argument `first` on. If
- * there is none, *zset is NULL. Returns false, having failed the call, if it is not
- * bound to a sorted set. */
+/* Finds the first sorted set among `count` keys from argument `first` on. Returns
+ * false, having failed the call, if there is something else before it; that does not
+ * concern a call which has waited. *zset is NULL if there is none. */
 static bool find_first(struct call *c, size_t first, size_t count, struct bytes *key,
                        const struct value **zset)
 {
-    *zset = NULL;
-    for (size_t i = 0; i < count && *zset == NULL; i++) {
-        *key = c->argv[first + i];
-        if (!call_find(c, first + i, VALUE_ZSET, zset)) {
+    for (size_t i = first; i < first + count; i++) {
+        const struct value *v = call_find_any(c, c->argv[i]);
+        if (v != NULL && value_type(v) == VALUE_ZSET) {
+            *key = c->argv[i];
+            *zset = v;
+            return true;
+        }
+        if (v != NULL && !call_has_waited(c)) {
+            call_fail_wrong_type(c);
             return false;
         }
     }
+    *zset = NULL;
     return true;
 }
 

@@ -96,6 +96,13 @@ def alike(ours, theirs):
     return False
 
 
+def alike_or_none(our, their):
+    """Compares answers about a key, which are None where they were errors."""
+    if our is None or their is None or isinstance(our, bytes):
+        return our == their
+    return alike(our, their)
+
+
 def settled(settle):
     return lambda _, ours, theirs: alike(settle(ours), settle(theirs))
 
@@ -134,6 +141,12 @@ def same_step(settle):
     return same
 
 
+def same_order(_, ours, theirs):
+    if any(b"\0" in text for text in replies.leaves(theirs) - {None}):
+        return alike(replies.settle_members(ours), replies.settle_members(theirs))
+    return alike(ours, theirs)
+
+
 def same_hello(_, ours, theirs):
     if not replies.is_list(ours) or not replies.is_list(theirs):
         return alike(ours, theirs)
@@ -148,6 +161,7 @@ SAME = {
     grammar.MEMBERS: settled(replies.settle_members),
     grammar.PAIRS: settled(replies.settle_pairs),
     grammar.TIME: same_time,
+    grammar.SORTED: same_order,
     grammar.PENDING: settled(replies.settle_pending),
     grammar.AGES: settled(replies.settle_ages),
     grammar.SHAPE: same_shape,
@@ -454,7 +468,7 @@ class Side:
             if replies.is_error(reply):
                 return reply
             cursor, items = (item[1] for item in reply[1])
-            items = [item[1] for item in items]
+            items = [excuse(item) for item in items]
             found |= set(zip(items[::2], items[1::2])) if args[0] in PAIRS_WALKED else set(items)
             if cursor == b"0":
                 return found
@@ -548,7 +562,7 @@ class Pair:
         ours, theirs = (side.read_all() for side in self.sides)
         for key in sorted(set(ours) | set(theirs)):
             our, their = ours.get(key), theirs.get(key)
-            if not our or not their or our[:-1] != their[:-1]:
+            if not our or not their or not all(map(alike_or_none, our[:-1], their[:-1])):
                 yield key, our, their
             elif not same_time([b"PEXPIRETIME"], our[-1], their[-1]):
                 yield key, our, their

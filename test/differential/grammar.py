@@ -18,6 +18,7 @@ DEEP = "deep"  # Arrays in any order, at all depths.
 SCANNED = "scanned"  # A cursor and an array in any order.
 SCANNED_PAIRS = "scanned-pairs"
 SHAPE = "shape"  # Only its kind is the same.
+SORTED = "sorted"  # An array in an order for which Redis looks no further than a NUL.
 PENDING = "pending"  # Entries of a stream that are pending; of each, an idle time.
 AGES = "ages"  # Names and values, of which some are times or ages.
 HELLO = "hello"  # Properties of two different servers.

@@ -5,7 +5,10 @@ KEYS = {}
 TABLE = """
 3 rf  exact   SORT_RO sortable sort_options
 3 wf  exact   SORT sortable sort_options
+1 rp  sorted  SORT_RO sortable range_limit? ALPHA sort_get* direction?
+1 wp  sorted  SORT sortable direction? ALPHA range_limit?
 2 wf  exact   SORT sortable sort_options STORE key
+2 wf  exact   SORT sortable range_limit? ALPHA sort_get? STORE key
 1 r   shape   DUMP key
 3 wt  exact   RESTORE key ttl payload restore_option*
 1 wt  exact   RESTORE key moment_ms payload ABSTTL restore_option*
@@ -43,19 +46,23 @@ class Generic:
     def sortable(self):
         return self.key_of(self.choose(["list", "set", "zset"]))
 
+    def sort_get(self):
+        pattern = self.choose([b"#", b"s*", b"h*->f1", b"h1->*", b"s1"])
+        return [self.spell(b"GET"), pattern]
+
+    def direction(self):
+        return self.one_of(b"ASC", b"DESC")
+
     def sort_options(self):
-        """By texts of others that are equal, Redis sorts in any order."""
+        """By texts of others that are equal, Redis sorts in any order: BY is for numbers."""
         options = []
         if self.chance(0.3):
             options += self.range_limit()
         if self.chance(0.3):
             pattern = self.choose([b"s*", b"h1->*", b"h*->f1", b"s1*", b"w*->"])
             options += [self.spell(b"BY"), pattern]
-        elif self.chance(0.5):
-            options += [self.spell(b"ALPHA")]
         for _ in range(self.choose([0, 0, 0, 1, 2])):
-            pattern = self.choose([b"#", b"s*", b"h*->f1", b"h1->*", b"s1"])
-            options += [self.spell(b"GET"), pattern]
+            options += self.sort_get()
         if self.chance(0.4):
             options += self.one_of(b"ASC", b"DESC", b"ASC", b"DESC", b"nope")
         return options
