@@ -91,6 +91,7 @@ static const struct flag_name odd_categories[] = {
     {CATEGORY_CONNECTION, "readonly"},
     {CATEGORY_CONNECTION, "readwrite"},
     {WHOLE_KEYSPACE, "restore"},
+    {WHOLE_KEYSPACE, "restore-asking"},
     {OPERATION, "role"},
     {SORTED_TYPES, "sort"},
     {SORTED_TYPES, "sort_ro"},

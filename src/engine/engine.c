@@ -277,7 +277,7 @@ static bool may_run(struct session *s, const struct command *cmd)
         refuse(s, cmd, "%s", e->write_refusal);
         return false;
     }
-    if (e->settings.min_replicas > 0 && (cmd->flags & COMMAND_WRITE)) {
+    if (e->settings.min_replicas > 0 && has_flag(s, cmd, COMMAND_WRITE)) {
         refuse(s, cmd, "NOREPLICAS Not enough good replicas to write.");
         return false;
     }
@@ -443,6 +443,9 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
     if (s->read_only && (cmd->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))) {
         return fail_call(s, cmd, reply,
                          BYTES("ERR Write commands are not allowed from read-only scripts."));
+    }
+    if (s->engine->settings.min_replicas > 0 && (cmd->flags & COMMAND_WRITE)) {
+        return fail_call(s, cmd, reply, BYTES("NOREPLICAS Not enough good replicas to write."));
     }
     if ((cmd->flags & COMMAND_DENYOOM) && engine_out_of_memory(s->engine)) {
         return fail_call(s, cmd, reply,

@@ -257,11 +257,15 @@ int listener_fd(const struct listener *l)
     return l->fd;
 }
 
+bool listener_is_unix(const struct listener *l)
+{
+    return l->path != NULL;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct listener *l = handle->data;
 
-    close(l->fd);
     mem_free(l->path);
     mem_free(l);
 }
@@ -273,4 +277,5 @@ void listener_close(struct listener *l)
     }
     uv_poll_stop(&l->poll);
     uv_close((uv_handle_t *)&l->poll, on_closed);
+    close(l->fd);
 }

@@ -17,8 +17,10 @@ int listener_open_unix(struct conn_set *set, struct bytes path, unsigned mode,
 void listener_accept(struct listener *l);
 
 int listener_fd(const struct listener *l);
+bool listener_is_unix(const struct listener *l);
 
-/* Closes the socket; the memory goes when libuv has let go of it. */
+/* Closes the socket, whose address is then free; the memory goes when libuv has let go
+ * of it. */
 void listener_close(struct listener *l);
 
 #endif

@@ -19,6 +19,8 @@ struct net {
     struct net_settings *settings;
     struct listener *listener[LISTENERS_MAX];
     size_t listeners;
+    struct buf bind; /* Where the TCP listeners are: as in the settings then. */
+    int port;
     uv_prepare_t prepare; /* Sends what timers wrote, before the loop sleeps. */
     uv_check_t check;     /* Sends what requests wrote, when all have run. */
     uv_timer_t cron;
@@ -155,11 +157,13 @@ struct net *net_new(uv_loop_t *loop, struct engine *e, struct net_settings *sett
     return n;
 }
 
-static int listen_tcp(struct net *n)
+static int listen_tcp(struct net *n, struct bytes rest, int port)
 {
-    struct bytes rest = buf_bytes(&n->settings->bind);
     int opened = 0;
 
+    if (port == 0) {
+        return 0;
+    }
     while (rest.len > 0 && n->listeners < LISTENERS_MAX) {
         const char *space = memchr(rest.at, ' ', rest.len);
         size_t len = space != NULL ? (size_t)(space - rest.at) : rest.len;
@@ -175,7 +179,7 @@ static int listen_tcp(struct net *n)
         if (optional) {
             address = (struct bytes){address.at + 1, len - 1};
         }
-        err = listener_open_tcp(&n->conns, address, n->settings->port, &n->listener[n->listeners]);
+        err = listener_open_tcp(&n->conns, address, port, &n->listener[n->listeners]);
         if (err == 0) {
             n->listeners++;
             opened++;
@@ -183,22 +187,61 @@ static int listen_tcp(struct net *n)
             return err;
         }
     }
-    return opened > 0 ? 0 : -UV_EADDRNOTAVAIL;
+    return opened > 0 ? 0 : UV_EADDRNOTAVAIL;
+}
+
+/* Remembers where it listens. */
+static void note_place(struct net *n)
+{
+    n->port = n->settings->port;
+    n->bind.len = 0;
+    buf_add(&n->bind, buf_bytes(&n->settings->bind));
 }
 
 int net_listen(struct net *n)
 {
-    int err = 0;
+    int err = listen_tcp(n, buf_bytes(&n->settings->bind), n->settings->port);
 
-    if (n->settings->port != 0) {
-        err = listen_tcp(n);
-    }
     if (err == 0 && n->settings->unix_socket.len > 0) {
         err = listener_open_unix(&n->conns, buf_bytes(&n->settings->unix_socket),
                                  n->settings->unix_socket_mode, &n->listener[n->listeners]);
         n->listeners += err == 0;
     }
+    note_place(n);
     return err;
+}
+
+static void close_tcp(struct net *n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n->listeners; i++) {
+        if (listener_is_unix(n->listener[i])) {
+            n->listener[kept++] = n->listener[i];
+        } else {
+            listener_close(n->listener[i]);
+        }
+    }
+    n->listeners = kept;
+}
+
+int net_listen_again(struct net *n)
+{
+    struct bytes bind = buf_bytes(&n->settings->bind);
+    int err;
+
+    if (n->port == n->settings->port && bytes_equal(buf_bytes(&n->bind), bind)) {
+        return 0;
+    }
+    close_tcp(n); /* Their addresses may be among the new ones. */
+    err = listen_tcp(n, bind, n->settings->port);
+    if (err != 0) {
+        close_tcp(n);
+        listen_tcp(n, buf_bytes(&n->bind), n->port);
+        return err;
+    }
+    note_place(n);
+    return 0;
 }
 
 void net_close(struct net *n)
@@ -221,6 +264,7 @@ void net_close(struct net *n)
 void net_free(struct net *n)
 {
     if (n != NULL) {
+        buf_clear(&n->bind);
         mem_free(n->conns.shared);
         mem_free(n);
     }

@@ -47,6 +47,10 @@ struct net *net_new(uv_loop_t *loop, struct engine *e, struct net_settings *sett
  * wrong. */
 int net_listen(struct net *n);
 
+/* Listens where the settings say now. If that is not possible, returns a negative errno
+ * value and listens where it did. */
+int net_listen_again(struct net *n);
+
 /* Closes listeners and connections. The loop has to run until it is out of work
  * before net_free(). */
 void net_close(struct net *n);

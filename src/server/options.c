@@ -26,8 +26,8 @@ enum { MIB = 1024 * 1024 };
 
 /* clang-format off */
 const struct option options[] = {
-    {"bind",            .type = OPTION_WORDS,   .flags = OPTION_FIXED, FIELD(net.bind),             .initial = "* -::*", .summary = "Addresses to listen on; one that begins with '-' may be missing"},
-    {"port",            .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(net.port),             .max = 65535, .initial = "6379", .summary = "TCP port to listen on; 0 for none"},
+    {"bind",            .type = OPTION_WORDS,   FIELD(net.bind),             .initial = "* -::*", .summary = "Addresses to listen on; one that begins with '-' may be missing"},
+    {"port",            .type = OPTION_INTEGER, FIELD(net.port),             .max = 65535, .initial = "6379", .summary = "TCP port to listen on; 0 for none"},
     {"unixsocket",      .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(net.unix_socket),      .initial = "", .summary = "Path of a Unix socket to listen on"},
     {"unixsocketperm",  .type = OPTION_OCTAL,   .flags = OPTION_FIXED, FIELD(net.unix_socket_mode), .max = 0777, .initial = "0", .summary = "Its permissions, in octal"},
     {"tcp-backlog",     .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(net.backlog),          .initial = "511", .summary = "Connections that may wait to be accepted"},
@@ -41,7 +41,7 @@ const struct option options[] = {
 
     {"databases",       .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(databases),            .min = 1, .max = 16384, .initial = "16", .summary = "Number of databases to SELECT from"},
     {"dir",             .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(dir),                  .initial = "./", .summary = "Working directory"},
-    {"durability",      .type = OPTION_ENUM,    .flags = OPTION_FIXED, .words = only_none,          .initial = "none", .summary = "What survives the process: what has been saved"},
+    {"durability",      .type = OPTION_ENUM,    .words = only_none,          .initial = "none", .summary = "What survives the process: what has been saved"},
     {"maxmemory",       .type = OPTION_MEMORY,  FIELD(engine.maxmemory),                            .initial = "0", .summary = "Bytes of memory above which writes are refused; 0 for no limit"},
     {"maxmemory-policy", .type = OPTION_ENUM,   .words = only_noeviction,                           .initial = "noeviction", .summary = "What to evict when memory is over the limit: nothing"},
     {"proto-max-bulk-len", .type = OPTION_MEMORY, FIELD(engine.proto_max_bulk_len),                 .min = MIB, .initial = "512mb", .summary = "Bytes of the longest string"},

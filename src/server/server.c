@@ -52,14 +52,14 @@ static size_t raise_file_limit(size_t clients)
     return limit.rlim_cur > FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED : 1;
 }
 
-const char *server_apply(struct server *s, const char **option)
+/* Has those settings take effect that the system may refuse. */
+static const char *apply_to_system(struct server *s, const char **option)
 {
     static char problem[128];
-    const struct settings *from = &s->settings;
-    struct engine_settings *to = &s->engine->settings;
-    size_t possible = raise_file_limit(from->net.max_clients);
+    size_t clients = s->settings.net.max_clients;
+    size_t possible = raise_file_limit(clients);
 
-    if (possible < from->net.max_clients) {
+    if (possible < clients) {
         snprintf(problem, sizeof problem,
                  "The operating system is not able to handle the specified number of clients, "
                  "try with %zu",
@@ -67,12 +67,27 @@ const char *server_apply(struct server *s, const char **option)
         *option = "maxclients";
         return problem;
     }
+    if (s->net != NULL && net_listen_again(s->net) != 0) {
+        *option = "port";
+        return "Unable to listen on this port";
+    }
+    return NULL;
+}
+
+const char *server_apply(struct server *s, const char **option)
+{
+    const struct settings *from = &s->settings;
+    struct engine_settings *to = &s->engine->settings;
+    const char *problem = apply_to_system(s, option);
+
+    if (problem != NULL) {
+        return problem;
+    }
     log_set_level((enum log_level)from->log_level);
     s->engine->data->limits = from->limits;
     to->maxmemory = from->engine.maxmemory;
     to->hll_sparse_max_bytes = from->engine.hll_sparse_max_bytes;
     to->proto_max_bulk_len = from->engine.proto_max_bulk_len;
-    to->min_replicas = from->engine.min_replicas;
     to->min_replicas = from->engine.min_replicas;
     to->slowlog_us = from->engine.slowlog_us;
     to->slowlog_len = from->engine.slowlog_len;
