@@ -780,6 +780,7 @@ static void set_up(struct scenario *s)
 {
     s->engine = engine_new(families, DATABASES);
     logtime_start(&s->engine->time, START_US, 0);
+    s->engine->settings.notify = EVENT_ALL | EVENT_KEYSPACE | EVENT_KEYEVENT;
     script_start(s->engine, &script_settings);
     for (size_t i = 0; i < SESSIONS; i++) {
         s->session[i] = session_new(s->engine);

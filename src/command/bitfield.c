@@ -190,8 +190,9 @@ static bool store(struct call *c, const struct step *s, int64_t old, int64_t num
 
 /* Doing it. */
 
-/* Returns whether something has changed. */
-static bool run_step(struct call *c, const struct step *s)
+/* Returns whether that is an event: something has changed, or, when the string `grew`
+ * for it, a number was written. */
+static bool run_step(struct call *c, const struct step *s, bool grew)
 {
     const struct value *v = keyspace_find(c->keys, c->argv[1], c->now_ms);
     struct place p = place_of(s);
@@ -214,7 +215,7 @@ static bool run_step(struct call *c, const struct step *s)
         return false;
     }
     reply_int(c, s->action == INCRBY ? fitting : old);
-    return store(c, s, old, fitting);
+    return store(c, s, old, fitting) || grew;
 }
 
 /* Makes the string as long as the steps that write will have it, so that one which
@@ -250,15 +251,16 @@ static bool only_gets(const struct step *steps, size_t count)
 static void run_steps(struct call *c, const struct step *steps, size_t count)
 {
     const struct value *v;
-    bool changed;
+    bool changed = false;
+    bool grew;
 
     if (!call_find(c, 1, VALUE_STRING, &v)) {
         return;
     }
-    changed = make_room(c, v, steps, count);
+    grew = make_room(c, v, steps, count);
     reply_array(c, count);
     for (size_t i = 0; i < count; i++) {
-        changed |= run_step(c, &steps[i]);
+        changed |= run_step(c, &steps[i], grew);
     }
     if (changed) {
         call_event(c, EVENT_STRING, "setbit", c->argv[1]);

@@ -61,8 +61,13 @@ static void set_expiry(struct call *c, int64_t base_ms, int64_t unit_ms)
         reply_int(c, 0);
         return;
     }
-    call_make(c, expires_ms <= c->now_ms ? change_unbind(c->db, c->argv[1])
-                                         : change_retime(c->db, c->argv[1], expires_ms));
+    if (expires_ms <= c->now_ms) {
+        call_make(c, change_unbind(c->db, c->argv[1]));
+        call_event(c, EVENT_GENERIC, "del", c->argv[1]);
+    } else {
+        call_make(c, change_retime(c->db, c->argv[1], expires_ms));
+        call_event(c, EVENT_GENERIC, "expire", c->argv[1]);
+    }
     reply_int(c, 1);
 }
 
@@ -129,6 +134,7 @@ static void persist(struct call *c)
 
     if (expires) {
         call_make(c, change_retime(c->db, c->argv[1], EXPIRES_NEVER));
+        call_event(c, EVENT_GENERIC, "persist", c->argv[1]);
     }
     reply_int(c, expires);
 }

@@ -147,6 +147,7 @@ static bool set_fields(struct call *c, int64_t *added)
             call_make(c, change_field_retime(c->db, key, c->argv[i], EXPIRES_NEVER));
         }
     }
+    call_event(c, EVENT_HASH, "hset", key);
     return true;
 }
 
@@ -197,6 +198,7 @@ static void hsetnx(struct call *c)
         return;
     }
     put_field(c, hash, c->argv[3]);
+    call_event(c, EVENT_HASH, "hset", c->argv[1]);
     reply_int(c, 1);
 }
 
@@ -221,6 +223,7 @@ static void hincrby(struct call *c)
         return;
     }
     put_field(c, hash, (struct bytes){text, number_format_int(text, number)});
+    call_event(c, EVENT_HASH, "hincrby", c->argv[1]);
     reply_int(c, number);
 }
 
@@ -260,6 +263,7 @@ static void hincrbyfloat(struct call *c)
     }
     content = (struct bytes){text, number_format_human(text, number)};
     put_field(c, hash, content);
+    call_event(c, EVENT_HASH, "hincrbyfloat", c->argv[1]);
     reply_bytes(c, content);
 }
 
@@ -280,6 +284,7 @@ static void hdel(struct call *c)
         }
     }
     if (removed > 0) {
+        call_event(c, EVENT_HASH, "hdel", key);
         call_drop_if_empty(c, key);
     }
     reply_int(c, removed);

@@ -20,6 +20,7 @@ static void del(struct call *c)
     for (size_t i = 1; i < c->argc; i++) {
         if (find_untouched(c, c->argv[i]) != NULL) {
             call_make(c, change_unbind(c->db, c->argv[i]));
+            call_event(c, EVENT_GENERIC, "del", c->argv[i]);
             count++;
         }
     }
@@ -128,6 +129,7 @@ static void copy(struct call *c)
         return;
     }
     copy_to(c, v, db, c->argv[2]);
+    engine_event(c->engine, db, EVENT_GENERIC, "copy_to", c->argv[2]);
     reply_int(c, 1);
 }
 
@@ -149,7 +151,16 @@ static void move(struct call *c)
         return;
     }
     move_to(c, v, db, c->argv[1]);
+    call_event(c, EVENT_GENERIC, "move_from", c->argv[1]);
+    engine_event(c->engine, db, EVENT_GENERIC, "move_to", c->argv[1]);
     reply_int(c, 1);
+}
+
+static void rename_to(struct call *c, const struct value *v)
+{
+    move_to(c, v, c->db, c->argv[2]);
+    call_event(c, EVENT_GENERIC, "rename_from", c->argv[1]);
+    call_event(c, EVENT_GENERIC, "rename_to", c->argv[2]);
 }
 
 /* Returns the value of argument 1; NULL, having failed the call, if there is none. */
@@ -171,7 +182,7 @@ static void rename_over(struct call *c)
         return;
     }
     if (!bytes_equal(c->argv[1], c->argv[2])) {
-        move_to(c, v, c->db, c->argv[2]);
+        rename_to(c, v);
     }
     reply_ok(c);
 }
@@ -187,7 +198,7 @@ static void renamenx(struct call *c)
         reply_int(c, 0);
         return;
     }
-    move_to(c, v, c->db, c->argv[2]);
+    rename_to(c, v);
     reply_int(c, 1);
 }
 

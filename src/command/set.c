@@ -86,6 +86,9 @@ static void sadd(struct call *c)
             added++;
         }
     }
+    if (added > 0) {
+        call_event(c, EVENT_SET, "sadd", c->argv[1]);
+    }
     reply_int(c, added);
 }
 
@@ -104,6 +107,7 @@ static void srem(struct call *c)
         }
     }
     if (removed > 0) {
+        call_event(c, EVENT_SET, "srem", c->argv[1]);
         call_drop_if_empty(c, c->argv[1]);
     }
     reply_int(c, removed);
@@ -116,9 +120,11 @@ static void move_member(struct call *c)
     const struct value *to;
 
     call_make(c, change_set_remove(c->db, c->argv[1], member));
+    call_event(c, EVENT_SET, "srem", c->argv[1]);
     call_drop_if_empty(c, c->argv[1]);
     if (call_find_or_bind(c, 2, VALUE_SET, &to) && !value_set_has(to, member)) {
         call_make(c, change_set_add(c->db, c->argv[2], member));
+        call_event(c, EVENT_SET, "sadd", c->argv[2]);
     }
 }
 
@@ -167,6 +173,7 @@ static void spop_one(struct call *c)
         return;
     }
     pop(c, set);
+    call_event(c, EVENT_SET, "spop", c->argv[1]);
     call_drop_if_empty(c, c->argv[1]);
 }
 
@@ -179,9 +186,12 @@ static void spop_many(struct call *c)
         !call_find(c, 1, VALUE_SET, &set)) {
         return;
     }
-    if (set == NULL) {
+    if (set == NULL || count == 0) {
         reply_set(c, 0);
-    } else if (count < value_set_count(set)) {
+        return;
+    }
+    call_event(c, EVENT_SET, "spop", c->argv[1]);
+    if (count < value_set_count(set)) {
         reply_set(c, count);
         for (; count > 0; count--) {
             pop(c, set);
@@ -190,6 +200,7 @@ static void spop_many(struct call *c)
         reply_set(c, value_set_count(set));
         reply_members(c, set);
         call_make(c, change_unbind(c->db, c->argv[1]));
+        call_event(c, EVENT_GENERIC, "del", c->argv[1]);
     }
 }
 
@@ -478,11 +489,13 @@ static void store_selected(struct call *c, select_sets *select)
     reply_int(c, (int64_t)value_set_count(set));
     if (value_set_count(set) > 0) {
         call_make(c, change_bind(c->db, set));
+        call_event(c, EVENT_SET, c->command->name, c->argv[1]);
         return;
     }
     value_free(set);
     if (keyspace_find(c->keys, c->argv[1], c->now_ms) != NULL) {
         call_make(c, change_unbind(c->db, c->argv[1]));
+        call_event(c, EVENT_GENERIC, "del", c->argv[1]);
     }
 }
 

@@ -260,6 +260,10 @@ static void set(struct call *c)
     }
     if (!refused) {
         put(c, old, key, c->argv[2], expires_ms);
+        call_event(c, EVENT_STRING, "set", key);
+        if (o.expiry != NULL && o.expiry->unit_ms > 0) {
+            call_event(c, EVENT_GENERIC, "expire", key);
+        }
     }
 }
 
@@ -269,6 +273,7 @@ static void setnx(struct call *c)
 
     if (old == NULL) {
         put(c, NULL, c->argv[1], c->argv[2], EXPIRES_NEVER);
+        call_event(c, EVENT_STRING, "set", c->argv[1]);
     }
     reply_int(c, old == NULL);
 }
@@ -280,6 +285,8 @@ static void set_for(struct call *c, const struct expiry *e)
 
     if (read_time(c, e, 2, &expires_ms)) {
         put(c, keyspace_find(c->keys, key, c->now_ms), key, c->argv[3], expires_ms);
+        call_event(c, EVENT_STRING, "set", key);
+        call_event(c, EVENT_GENERIC, "expire", key);
         reply_ok(c);
     }
 }
@@ -301,6 +308,7 @@ static void put_pairs(struct call *c)
         struct bytes key = c->argv[i];
 
         put(c, keyspace_find(c->keys, key, c->now_ms), key, c->argv[i + 1], EXPIRES_NEVER);
+        call_event(c, EVENT_STRING, "set", key);
     }
 }
 
@@ -340,6 +348,7 @@ static void getset(struct call *c)
     if (call_find(c, 1, VALUE_STRING, &old)) {
         reply_value(c, old);
         put(c, old, c->argv[1], c->argv[2], EXPIRES_NEVER);
+        call_event(c, EVENT_STRING, "set", c->argv[1]);
     }
 }
 
@@ -353,6 +362,7 @@ static void getdel(struct call *c)
     reply_value(c, v);
     if (v != NULL) {
         call_make(c, change_unbind(c->db, c->argv[1]));
+        call_event(c, EVENT_GENERIC, "del", c->argv[1]);
     }
 }
 
@@ -377,8 +387,17 @@ static void getex(struct call *c)
     }
     if (expires_ms != EXPIRES_NEVER && expires_ms <= c->now_ms) {
         call_make(c, change_unbind(c->db, key));
-    } else if (expires_ms != value_expires_ms(v)) {
+        call_event(c, EVENT_GENERIC, "del", key);
+        return;
+    }
+    if (expires_ms != value_expires_ms(v)) {
         call_make(c, change_retime(c->db, key, expires_ms));
+        if (expires_ms == EXPIRES_NEVER) {
+            call_event(c, EVENT_GENERIC, "persist", key);
+        }
+    }
+    if (expires_ms != EXPIRES_NEVER) {
+        call_event(c, EVENT_GENERIC, "expire", key);
     }
 }
 
@@ -396,12 +415,14 @@ static void append(struct call *c)
     }
     if (v == NULL) {
         put(c, NULL, key, more, EXPIRES_NEVER);
+        call_event(c, EVENT_STRING, "append", key);
         reply_int(c, (int64_t)more.len);
         return;
     }
     len = value_string(v).len;
     if (length_allowed(c, len, more.len)) {
         call_make(c, change_splice(c->db, key, len, 0, more));
+        call_event(c, EVENT_STRING, "append", key);
         reply_int(c, (int64_t)(len + more.len));
     }
 }
@@ -457,6 +478,7 @@ static void setrange(struct call *c)
         return;
     }
     string_overwrite(c, v, key, (size_t)offset, content);
+    call_event(c, EVENT_STRING, "setrange", key);
     end = (size_t)offset + content.len;
     reply_int(c, (int64_t)(end > len ? end : len));
 }
@@ -483,6 +505,7 @@ static void add_int(struct call *c, int64_t by)
     }
     len = number_format_int(text, number);
     put(c, v, c->argv[1], (struct bytes){text, len}, expiry_of(v));
+    call_event(c, EVENT_STRING, "incrby", c->argv[1]);
     reply_int(c, number);
 }
 
@@ -544,6 +567,7 @@ static void incrbyfloat(struct call *c)
     }
     content = (struct bytes){text, number_format_human(text, number)};
     put(c, v, c->argv[1], content, expiry_of(v));
+    call_event(c, EVENT_STRING, "incrbyfloat", c->argv[1]);
     reply_bytes(c, content);
 }
 

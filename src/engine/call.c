@@ -6,10 +6,28 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Notes that a key is to be bound that was not, or that had expired unnoticed. */
+static void note_new(struct call *c, const struct change *bind)
+{
+    const struct keyspace *keys = c->engine->data->db[bind->db];
+    const struct value *old = keyspace_find_any(keys, bind->key);
+
+    if (old != NULL && value_has_expired(old, c->now_ms)) {
+        engine_event(c->engine, bind->db, EVENT_EXPIRED, "expired", bind->key);
+        old = NULL;
+    }
+    if (old == NULL) {
+        engine_event(c->engine, bind->db, EVENT_NEW, "new", bind->key);
+    }
+}
+
 void call_record(struct call *c, const struct change *change)
 {
     if (change->kind == CHANGE_BIND) {
         keyspace_touch(change->value, c->now_ms);
+        if (c->engine->settings.notify & (EVENT_NEW | EVENT_EXPIRED)) {
+            note_new(c, change);
+        }
     }
     journal_record(&c->engine->journal, change);
 }
@@ -69,6 +87,7 @@ const struct value *call_find_any(struct call *c, struct bytes key)
             c->engine->stats.keyspace_hits++;
         } else {
             c->engine->stats.keyspace_misses++;
+            call_event(c, EVENT_KEYMISS, "keymiss", key);
         }
     }
     return v;

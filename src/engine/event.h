@@ -5,7 +5,7 @@
 #ifndef ENGINE_EVENT_H
 #define ENGINE_EVENT_H
 
-#include "base/bytes.h"
+#include "base/buf.h"
 
 #include <stdint.h>
 
@@ -32,6 +32,12 @@ enum event_class {
     EVENT_ALL = EVENT_GENERIC | EVENT_STRING | EVENT_LIST | EVENT_SET | EVENT_HASH | EVENT_ZSET |
                 EVENT_EXPIRED | EVENT_EVICTED | EVENT_STREAM | EVENT_MODULE, /* A */
 };
+
+/* Reads a set of classes, each of which is a letter. Returns false if one is none. */
+bool event_parse_classes(struct bytes letters, unsigned *classes);
+
+/* Appends the letters of a set of classes. */
+void event_add_classes(unsigned classes, struct buf *out);
 
 /* Notes that something has happened to a key, if anybody may want to know. */
 void engine_event(struct engine *e, unsigned db, enum event_class class, const char *name,

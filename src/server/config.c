@@ -151,6 +151,17 @@ static bool fail_word(struct buf *error, const char *const *words)
     return false;
 }
 
+static bool parse_events(struct bytes text, int64_t *number)
+{
+    unsigned classes;
+
+    if (!event_parse_classes(text, &classes)) {
+        return false;
+    }
+    *number = classes;
+    return true;
+}
+
 static bool parse_any_number(const struct option *o, struct bytes text, int64_t *number,
                              struct buf *error)
 {
@@ -166,6 +177,9 @@ static bool parse_any_number(const struct option *o, struct bytes text, int64_t 
         return parse_word(no_yes, text, number) || fail(error, "argument must be 'yes' or 'no'");
     case OPTION_ENUM:
         return parse_word(o->words, text, number) || fail_word(error, o->words);
+    case OPTION_EVENTS:
+        return parse_events(text, number) ||
+               fail(error, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
     default:
         return number_parse_int(text, number) ||
                fail(error, "argument couldn't be parsed into an integer");
@@ -214,6 +228,9 @@ static void format_number(const struct option *o, int64_t number, struct buf *ou
         break;
     case OPTION_ENUM:
         buf_addf(out, "%s", o->words[number]);
+        break;
+    case OPTION_EVENTS:
+        event_add_classes((unsigned)number, out);
         break;
     default:
         buf_addf(out, "%lld", (long long)number);

@@ -48,6 +48,7 @@ enum option_type {
     OPTION_PERCENTILES, /* Numbers from 0 to 100. */
     OPTION_POINTS,      /* Seconds and changes by turns. Lines of a file add up. */
     OPTION_FILE,        /* The name of a file, without a path. */
+    OPTION_EVENTS,      /* notify-keyspace-events: a set of classes. */
     OPTION_OUTPUTS,     /* client-output-buffer-limit: of each class of clients. */
 };
 

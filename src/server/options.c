@@ -72,6 +72,8 @@ const struct option options[] = {
     {"latency-tracking",          .type = OPTION_BOOL,    FIELD(engine.latency_tracking), .initial = "yes", .summary = "Keep, of each command, how many calls took how long"},
     {"latency-tracking-info-percentiles", .type = OPTION_PERCENTILES, FIELD(percentiles), .initial = "50 99 99.9", .summary = "What INFO latencystats tells of that"},
 
+    {"notify-keyspace-events",    .type = OPTION_EVENTS,  FIELD(engine.notify), .initial = "", .summary = "What is published of keys: K and E for channels of keys and of events; A for all events but n and m, or g $ l s h z x e t d n m for some"},
+
     {"loglevel",        .type = OPTION_ENUM,    FIELD(log_level), .words = log_levels,              .initial = "notice", .summary = "What to log: debug, verbose, notice or warning"},
     {"logfile",         .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(log_file),             .initial = "", .summary = "File to log to; standard output if empty"},
     {"pidfile",         .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(pid_file),             .initial = "", .summary = "File to write the process's number to"},
@@ -129,7 +131,6 @@ const struct option options[] = {
 
     /* Observation. */
     {"acllog-max-len",               .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},
-    {"notify-keyspace-events",       .type = OPTION_TEXT,    .initial = ""},
     {"syslog-enabled",               .type = OPTION_BOOL,    .flags = OPTION_FIXED, .initial = "no"},
     {"syslog-facility",              .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "local0"},
     {"syslog-ident",                 .type = OPTION_TEXT,    .flags = OPTION_FIXED, .initial = "redis"},

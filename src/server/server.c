@@ -93,6 +93,7 @@ const char *server_apply(struct server *s, const char **option)
     to->slowlog_len = from->engine.slowlog_len;
     to->latency_ms = from->engine.latency_ms;
     to->latency_tracking = from->engine.latency_tracking;
+    to->notify = from->engine.notify;
     measure_apply(s->engine);
     to->rdb_compression = from->engine.rdb_compression;
     to->requirepass.len = 0;
