@@ -157,14 +157,17 @@ static bool parse_many(struct call *c, size_t arg, struct many *m)
     if (!parse_end(c, behind - 1, &m->left)) {
         return false;
     }
-    if (behind == c->argc) {
-        return true;
+    if (behind + 1 < c->argc && call_is(c, behind, "count")) {
+        if (!call_size(c, behind + 1, 1, "count should be greater than 0", &m->count)) {
+            return false;
+        }
+        behind += 2;
     }
-    if (behind + 2 != c->argc || !call_is(c, behind, "count")) {
+    if (behind < c->argc) {
         call_fail_syntax(c);
         return false;
     }
-    return call_size(c, behind + 1, 1, "count should be greater than 0", &m->count);
+    return true;
 }
 
 /* Pops from the first of the keys that holds a list. Returns whether there is none. */
@@ -198,7 +201,7 @@ static void blmpop(struct call *c)
     struct block block = {.type = VALUE_LIST};
     struct many m;
 
-    if (!call_timeout(c, 1, &block.timeout_ms) || !parse_many(c, 2, &m)) {
+    if (!parse_many(c, 2, &m) || !call_timeout(c, 1, &block.timeout_ms)) {
         return;
     }
     block.first = m.first;

@@ -262,22 +262,18 @@ bool block_is_blocked(const struct session *s)
 
 bool call_timeout(struct call *c, size_t arg, int64_t *timeout_ms)
 {
-    long double seconds;
+    long double seconds, ms;
 
     if (!number_parse_long_double(c->argv[arg], &seconds)) {
         call_fail(c, "ERR timeout is not a float or out of range");
         return false;
     }
-    if (seconds < 0) {
+    ms = ceill(seconds * 1000);
+    if (ms < 0 || ms > (long double)INT64_MAX) { /* Redis calls both of them negative. */
         call_fail(c, "ERR timeout is negative");
         return false;
     }
-    seconds = ceill(seconds * 1000);
-    if (!(seconds <= (long double)(INT64_MAX - c->now_ms))) {
-        call_fail(c, "ERR timeout is out of range");
-        return false;
-    }
-    *timeout_ms = (int64_t)seconds;
+    *timeout_ms = ms < (long double)(INT64_MAX - c->now_ms) ? (int64_t)ms : INT64_MAX - c->now_ms;
     return true;
 }
 
