@@ -321,23 +321,23 @@ bool chunk_accepts(const struct chunk *c, size_t index, const struct element *e,
                                       : free_room(c) >= e->size;
 }
 
-/* Moves the elements to another place in another amount of room. */
-static void chunk_move(struct chunk **c, size_t room, size_t begin)
+/* Moves the elements to one end of another amount of room. */
+static void chunk_move(struct chunk **c, size_t room, bool to_back)
 {
     struct chunk *old = *c;
+    struct chunk *moved = room == old->room ? old : chunk_alloc(room);
     size_t used = chunk_used(old);
+    size_t begin = to_back ? moved->room - used : 0;
 
-    assert(begin + used <= room);
-    if (room == old->room) {
-        memmove(old->bytes + begin, old->bytes + old->begin, used);
-    } else {
-        *c = chunk_alloc(room);
-        (*c)->branch = old->branch;
-        memcpy((*c)->bytes + begin, old->bytes + old->begin, used);
+    assert(used <= moved->room);
+    memmove(moved->bytes + begin, old->bytes + old->begin, used);
+    moved->branch = old->branch;
+    moved->begin = (uint32_t)begin;
+    moved->end = (uint32_t)(begin + used);
+    if (moved != old) {
         mem_free(old);
     }
-    (*c)->begin = (uint32_t)begin;
-    (*c)->end = (uint32_t)(begin + used);
+    *c = moved;
 }
 
 /* The room for a chunk that grows: a quarter to spare, but no more than the limit. */
@@ -362,7 +362,7 @@ static void make_room(struct chunk **c, bool front, size_t size, struct chunk_li
     if (!is_roomy(*c, size)) {
         room = roomier(used + size, limit);
     }
-    chunk_move(c, room, front ? room - used : 0);
+    chunk_move(c, room, front);
 }
 
 void chunk_insert(struct chunk **c, size_t index, const struct element *e, struct chunk_limit limit)
@@ -404,7 +404,7 @@ void chunk_remove(struct chunk **c, size_t index, size_t count)
     d->branch.count -= (uint32_t)count & 0xffffff;
     size = chunk_used(d);
     if (d->room > (uint32_t)SHRINK_MIN && size < d->room / 4) {
-        chunk_move(c, 2 * size, size / 2);
+        chunk_move(c, 2 * size, false);
     }
 }
 
@@ -412,7 +412,7 @@ void chunk_join(struct chunk **c, struct chunk *right)
 {
     size_t size = chunk_used(right);
 
-    chunk_move(c, chunk_used(*c) + size, 0);
+    chunk_move(c, chunk_used(*c) + size, false);
     memcpy((*c)->bytes + (*c)->end, right->bytes + right->begin, size);
     (*c)->end += (uint32_t)size;
     (*c)->branch.count += right->branch.count;
@@ -422,7 +422,7 @@ void chunk_join(struct chunk **c, struct chunk *right)
 void chunk_trim(struct chunk **c)
 {
     if (free_room(*c) > chunk_used(*c) / 16) {
-        chunk_move(c, chunk_used(*c), 0);
+        chunk_move(c, chunk_used(*c), false);
     }
 }
 

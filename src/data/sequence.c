@@ -160,7 +160,7 @@ static struct node *node_split(struct node *n, size_t i)
 }
 
 /* Adds a child. Returns a new right neighbour of the node if there was no room. One
- * that grows at its end is left full. */
+ * that grows at an end is left full. */
 static struct sequence *node_add(struct node *n, size_t i, struct sequence *child)
 {
     struct node *right;
@@ -169,11 +169,11 @@ static struct sequence *node_add(struct node *n, size_t i, struct sequence *chil
         node_place(n, i, child);
         return NULL;
     }
-    right = node_split(n, i == CHILDREN ? CHILDREN : CHILDREN / 2);
-    if (i > n->branch.count || i == CHILDREN) {
-        node_place(right, i - n->branch.count, child);
-    } else {
+    right = node_split(n, i == 1 || i == CHILDREN ? i : CHILDREN / 2);
+    if (i < n->branch.count) {
         node_place(n, i, child);
+    } else {
+        node_place(right, i - n->branch.count, child);
     }
     return (struct sequence *)right;
 }
