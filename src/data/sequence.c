@@ -234,8 +234,11 @@ static struct sequence *insert_at_chunk(struct sequence **at, size_t index, stru
     if (index > 0 && index < c->branch.count) {
         return chunk_split(at, index);
     }
-    chunk_trim(&c);
-    fresh = what->chunk != NULL ? what->chunk : chunk_new(what->element);
+    fresh = what->chunk;
+    if (fresh == NULL) {
+        chunk_trim(&c);
+        fresh = chunk_new(what->element);
+    }
     what->done = true;
     *at = (struct sequence *)(index == 0 ? fresh : c);
     return (struct sequence *)(index == 0 ? c : fresh);
