@@ -254,7 +254,26 @@ bool stream_has(const struct value *v, struct stream_id id)
     return stream_next(&walk, &entry) && stream_id_compare(entry.id, id) == 0;
 }
 
+struct stream_id stream_last_id(const struct value *v)
+{
+    struct stream_walk walk = stream_back_from(v, STREAM_ID_MAX);
+    struct stream_entry entry;
+
+    return stream_next(&walk, &entry) ? entry.id : STREAM_ID_MIN;
+}
+
 /* Trimming. */
+
+/* Returns the last id of a page that is not that of a removed entry. */
+static struct stream_id last_live(const struct page *c)
+{
+    size_t place = page_last(c);
+
+    while (page_is_removed(c, place)) {
+        place = page_previous(c, place);
+    }
+    return page_id(c, place);
+}
 
 /* Returns whether all of a page goes, when `count` entries are left before that. */
 static bool trims_all(const struct stream_trim *trim, const struct page *c, size_t count)
@@ -309,7 +328,7 @@ size_t stream_plan_trim(const struct value *v, const struct stream_trim *trim,
             break;
         }
         gone += page_live(c);
-        last = page_id(c, page_last(c));
+        last = last_live(c);
     }
     /* One entry goes by its own id, which costs the least. */
     range->to = gone == 1 ? stream_first_id(v) : last;
@@ -319,8 +338,15 @@ size_t stream_plan_trim(const struct value *v, const struct stream_trim *trim,
 
 /* Editing entries. */
 
+/* Returns whether a page ends in a removed entry that is not before `id`: the last id
+ * of a stream may have been set back to before such. */
+static bool ends_behind(const struct page *c, struct stream_id id)
+{
+    return c->removed > 0 && stream_id_compare(page_id(c, page_last(c)), id) >= 0;
+}
+
 /* Returns the page that takes the next entry, or NULL if that begins a new one. */
-static struct page *page_with_room(const struct stream *s, size_t len,
+static struct page *page_with_room(const struct stream *s, struct stream_id id, size_t len,
                                    const struct value_limits *limits)
 {
     size_t max_bytes = limits->stream_max_bytes;
@@ -333,7 +359,7 @@ static struct page *page_with_room(const struct stream *s, size_t len,
     if (max_bytes == 0 || max_bytes > PAGE_BYTES) {
         max_bytes = PAGE_BYTES;
     }
-    if (c->used + len >= max_bytes ||
+    if (c->used + len >= max_bytes || ends_behind(c, id) ||
         (limits->stream_max_entries > 0 && c->count >= limits->stream_max_entries)) {
         page_fit(c);
         return NULL;
@@ -345,7 +371,7 @@ void edit_entry_add(struct value *v, struct stream_id id, struct bytes fields,
                     const struct value_limits *limits)
 {
     struct stream *s = stream_open(v);
-    struct page *c = page_with_room(s, fields.len, limits);
+    struct page *c = page_with_room(s, id, fields.len, limits);
 
     assert(stream_id_compare(id, s->meta.last) > 0);
     if (c == NULL) {
@@ -441,7 +467,7 @@ static void remove_from_page(struct stream *s, struct page *c, const struct stre
                              struct removed *kept)
 {
     bool all = stream_id_compare(range->from, c->first) <= 0 &&
-               stream_id_compare(page_id(c, page_last(c)), range->to) <= 0;
+               stream_id_compare(last_live(c), range->to) <= 0;
     struct page *rest;
 
     s->count -= page_live(c);
@@ -474,18 +500,17 @@ static struct removed *remove_range(struct stream *s, const struct stream_range 
                                     struct arena *arena)
 {
     struct removed *kept = arena != NULL ? removed_new(arena, pages_within(s->pages, range)) : NULL;
-    struct stream_id next = range->from;
-    bool more = true;
+    struct tree_at at = page_up_from(s->pages, range->from);
 
-    while (more) {
-        struct tree_at at = page_up_from(s->pages, next);
-        struct page *c = tree_at_end(at) ? NULL : tree_item(at);
-        if (c == NULL || stream_id_compare(c->first, range->to) > 0) {
+    while (!tree_at_end(at)) {
+        struct page *c = tree_item(at);
+        struct stream_id next = c->first;
+        if (stream_id_compare(next, range->to) > 0) {
             break;
         }
-        next = page_id(c, page_last(c));
-        more = stream_id_next(&next);
         remove_from_page(s, c, range, kept);
+        stream_id_next(&next);
+        at = by_id_from(s->pages, next);
     }
     return kept;
 }
@@ -622,7 +647,7 @@ static void check(const struct value *v)
     while ((c = tree_step(&at)) != NULL) {
         page_check(c);
         assert(stream_id_compare(c->first, last) > 0);
-        last = page_id(c, page_last(c));
+        last = last_live(c);
         count += page_live(c);
     }
     assert(count == s->count);

@@ -46,8 +46,9 @@ struct stream_meta stream_meta(const struct value *v);
 /* Returns how many pages the entries are in. */
 size_t stream_pages(const struct value *v);
 
-/* Returns the id of the first entry, STREAM_ID_MIN if there is none. */
+/* Return the ids of the first and the last entry, STREAM_ID_MIN if there is none. */
 struct stream_id stream_first_id(const struct value *v);
+struct stream_id stream_last_id(const struct value *v);
 bool stream_has(const struct value *v, struct stream_id id);
 
 /* An entry, and the fields of it that have not been read yet. */

@@ -279,6 +279,38 @@ TEST(pages_end_where_the_limits_say)
     bound_close(&b);
 }
 
+/* The last id may be set back, to before where entries have been removed. */
+TEST(an_id_may_come_again_after_its_entry_was_removed)
+{
+    struct bytes field[] = {BYTES("f"), BYTES("v")};
+    struct stream_meta meta = {.last = {1, 2}};
+    struct stream_id id = {1, 3};
+    struct journal_mark mark;
+    struct digest before;
+    struct bound b;
+
+    bound_open(&b, 1);
+    for (uint64_t i = 1; i <= 4; i++) {
+        add(&b, (struct stream_id){1, i}, field, 1);
+    }
+    journal_make(&b.journal,
+                 change_entry_remove(0, BYTES("key"), (struct stream_range){{1, 3}, {1, 4}}));
+    journal_make(&b.journal, change_stream_meta(0, BYTES("key"), &meta, &b.scratch));
+    mark = journal_mark(&b.journal);
+    before = dataset_digest(b.data);
+    add(&b, id, field, 1);
+    dataset_check(b.data);
+    CHECK(stream_has(stream(&b), id));
+    CHECK(stream_pages(stream(&b)) == 2);
+    journal_make(&b.journal, change_entry_remove(0, BYTES("key"), (struct stream_range){id, id}));
+    CHECK(!stream_has(stream(&b), id));
+    CHECK(stream_count(stream(&b)) == 2);
+    journal_rollback(&b.journal, mark);
+    dataset_check(b.data);
+    CHECK(digest_equal(dataset_digest(b.data), before));
+    bound_close(&b);
+}
+
 TEST(small_entries_take_up_little)
 {
     struct bytes field[] = {BYTES("temperature"), BYTES("12345"), BYTES("humidity"), BYTES("42")};
@@ -375,6 +407,7 @@ TEST(copies_have_groups_and_what_is_pending)
 int main(void)
 {
     return RUN(a_stream_is_like_its_model_also_after_rollbacks, pages_end_where_the_limits_say,
-               small_entries_take_up_little, ids_have_neighbours_but_for_the_first_and_the_last,
+               an_id_may_come_again_after_its_entry_was_removed, small_entries_take_up_little,
+               ids_have_neighbours_but_for_the_first_and_the_last,
                what_makes_no_sense_is_not_filled_in, copies_have_groups_and_what_is_pending);
 }
