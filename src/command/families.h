@@ -22,6 +22,11 @@ extern const struct command pubsub_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command sort_commands[];
+extern const struct command stream_commands[];
+extern const struct command stream_claim_commands[];
+extern const struct command stream_group_commands[];
+extern const struct command stream_info_commands[];
+extern const struct command stream_read_commands[];
 extern const struct command string_commands[];
 extern const struct command transaction_commands[];
 extern const struct command zcombine_commands[];
@@ -50,6 +55,11 @@ extern const struct command zset_commands[];
     set_commands, \
     slowlog_commands, \
     sort_commands, \
+    stream_commands, \
+    stream_claim_commands, \
+    stream_group_commands, \
+    stream_info_commands, \
+    stream_read_commands, \
     string_commands, \
     transaction_commands, \
     zcombine_commands, \

@@ -75,6 +75,25 @@ void call_fail_arity(struct call *c)
     }
 }
 
+/* Writes a name in capitals, the rest as it is. */
+static void add_upper(struct buf *out, const char *name)
+{
+    for (; *name != '\0'; name++) {
+        buf_add_byte(out, (char)toupper((unsigned char)*name));
+    }
+}
+
+void call_fail_usage(struct call *c)
+{
+    const struct command *container = registry_find(c->engine->commands, c->argv[0]);
+    struct bytes sub = c->argv[1];
+    BUF_LOCAL(name);
+
+    add_upper(&name, container->name);
+    call_fail(c, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %.*s HELP.",
+              sub.len < 128 ? (int)sub.len : 128, sub.at, (int)name.len, name.at);
+}
+
 const struct value *call_find_any(struct call *c, struct bytes key)
 {
     const struct value *v = keyspace_find(c->keys, key, c->now_ms);
@@ -296,14 +315,6 @@ size_t reply_late(struct call *c)
 void reply_late_end(struct call *c, size_t place, enum resp_kind kind, size_t len)
 {
     c->reply->ops->close_late(c->reply, place, kind, len);
-}
-
-/* Writes a name in capitals, the rest as it is. */
-static void add_upper(struct buf *out, const char *name)
-{
-    for (; *name != '\0'; name++) {
-        buf_add_byte(out, (char)toupper((unsigned char)*name));
-    }
 }
 
 static void reply_line(struct call *c, struct buf *line)

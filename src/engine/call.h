@@ -41,6 +41,9 @@ void call_fail_syntax(struct call *c);                  /* "ERR syntax error" */
 void call_fail_wrong_type(struct call *c);              /* "WRONGTYPE Operation against ..." */
 void call_fail_arity(struct call *c); /* "ERR wrong number of arguments for ..." */
 
+/* "ERR unknown subcommand or wrong number of arguments for ...", of a subcommand. */
+void call_fail_usage(struct call *c);
+
 /* Returns the value of a key, or NULL. Counts as a use of the key. */
 const struct value *call_find_any(struct call *c, struct bytes key);
 

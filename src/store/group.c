@@ -111,6 +111,17 @@ size_t consumer_pending_count(const struct stream_consumer *c)
     return tree_size(c->pending);
 }
 
+bool group_pending_edges(const struct stream_group *g, struct stream_id *first,
+                         struct stream_id *last)
+{
+    if (group_pending_count(g) == 0) {
+        return false;
+    }
+    *first = ((const struct stream_pending *)tree_item(tree_first(g->pending)))->id;
+    *last = ((const struct stream_pending *)tree_item(tree_last(g->pending)))->id;
+    return true;
+}
+
 struct tree_at stream_each_group(const struct value *v)
 {
     return tree_begin(stream_of(v)->groups);

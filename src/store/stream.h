@@ -138,9 +138,15 @@ size_t group_pending_count(const struct stream_group *g);
 const struct stream_consumer *group_consumer(const struct stream_group *g, struct bytes name);
 const struct stream_pending *group_pending(const struct stream_group *g, struct stream_id id);
 
+/* Finds the first and the last id that is pending. Returns false if none is. */
+bool group_pending_edges(const struct stream_group *g, struct stream_id *first,
+                         struct stream_id *last);
+
 size_t consumer_pending_count(const struct stream_consumer *c);
 
-/* Walks over them, in order; the _next() functions return NULL at the end.
+/* Walks over them, in order; the _next() functions return NULL at the end. A group stays
+ * where it is, and walks over other things go on, when entries become pending or are
+ * delivered again, and when consumers are made.
  *
  *     struct tree_at at = stream_each_group(v);
  *     while ((group = group_next(&at)) != NULL) ...                              */
