@@ -165,7 +165,8 @@ static bool is_within(struct stream_id id, const struct stream_range *range, boo
 size_t reply_stream_entries(struct call *c, const struct value *v, struct stream_range range,
                             size_t most, bool backwards)
 {
-    struct stream_walk walk = backwards ? stream_back_from(v, range.to) : stream_from(v, range.from);
+    struct stream_walk walk =
+        backwards ? stream_back_from(v, range.to) : stream_from(v, range.from);
     size_t place = reply_late(c);
     struct stream_entry entry;
     size_t count = 0;
@@ -243,7 +244,7 @@ static void xrevrange(struct call *c)
 struct options {
     size_t id_arg; /* Where the id is. */
     bool must_exist;
-    bool any_id; /* The id is "*", */
+    bool any_id;  /* The id is "*", */
     bool any_seq; /* or ends in "-*". */
     struct stream_id id;
     bool trims;
@@ -260,7 +261,8 @@ static bool parse_trim(struct call *c, size_t *arg, struct options *o)
     int64_t count;
 
     if (o->trims) {
-        call_fail(c, "ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+        call_fail(c,
+                  "ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
         return false;
     }
     o->trims = true;
@@ -314,7 +316,8 @@ static size_t usual_limit(const struct call *c)
 static bool check_trim(struct call *c, bool adds, struct options *o)
 {
     if (o->limit > 0 && !o->trims) {
-        call_fail(c, "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+        call_fail(c,
+                  "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
         return false;
     }
     if (!adds && !o->trims) {
@@ -410,7 +413,8 @@ static bool next_id(struct call *c, struct stream_id last, struct options *o)
         fits = stream_id_compare(o->id, last) > 0;
     }
     if (!fits) {
-        call_fail(c, "ERR The ID specified in XADD is equal or smaller than the target stream top item");
+        call_fail(
+            c, "ERR The ID specified in XADD is equal or smaller than the target stream top item");
     }
     return fits;
 }
@@ -536,7 +540,8 @@ static bool parse_xsetid(struct call *c, struct stream_id *last, struct stream_i
                 return false;
             }
             if (stream_id_compare(*last, *max_deleted) < 0) {
-                call_fail(c, "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+                call_fail(c, "ERR The ID specified in XSETID is smaller than the provided "
+                             "max_deleted_entry_id");
                 return false;
             }
         } else {
@@ -568,7 +573,9 @@ static void xsetid(struct call *c)
         return;
     }
     if (stream_count(v) > 0 && added >= 0 && (uint64_t)added < stream_count(v)) {
-        call_fail(c, "ERR The entries_added specified in XSETID is smaller than the target stream length");
+        call_fail(
+            c,
+            "ERR The entries_added specified in XSETID is smaller than the target stream length");
         return;
     }
     meta = stream_meta(v);

@@ -80,8 +80,9 @@ static bool find_stream(struct call *c, const struct value **v)
         return false;
     }
     if (*v == NULL) {
-        call_fail(c, "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you "
-                     "may want to use the MKSTREAM option to create an empty stream automatically.");
+        call_fail(c,
+                  "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you "
+                  "may want to use the MKSTREAM option to create an empty stream automatically.");
     }
     return *v != NULL;
 }
@@ -125,8 +126,7 @@ static bool parse_options(struct call *c, bool *makes, int64_t *read)
 
 /* Reads argument 4: an id, or "$", the last one of the stream; of a group that is there
  * also "-" or "+". */
-static bool parse_last(struct call *c, const struct value *v, bool is_there,
-                       struct stream_id *last)
+static bool parse_last(struct call *c, const struct value *v, bool is_there, struct stream_id *last)
 {
     if (bytes_equal(c->argv[4], BYTES("$"))) {
         *last = v == NULL ? STREAM_ID_MIN : stream_meta(v).last;

@@ -32,9 +32,10 @@ static void reply_named_id(struct call *c, const char *name, struct stream_id id
 static void reply_lag(struct call *c, const struct value *v, const struct stream_group *g)
 {
     struct stream_progress p = stream_progress(v);
-    int64_t read = p.meta.added > 0 && (g->read == STREAM_READ_UNKNOWN || progress_has_gaps(&p, g->last))
-                       ? progress_read(&p, g->last)
-                       : g->read;
+    int64_t read =
+        p.meta.added > 0 && (g->read == STREAM_READ_UNKNOWN || progress_has_gaps(&p, g->last))
+            ? progress_read(&p, g->last)
+            : g->read;
 
     reply_string(c, "lag");
     if (p.meta.added == 0) {

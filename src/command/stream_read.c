@@ -50,11 +50,8 @@ static bool parse_block(struct call *c, size_t arg, struct reading *r)
         call_fail(c, "ERR timeout is negative");
         return false;
     }
-    if (r->timeout_ms > INT64_MAX - c->now_ms) {
-        call_fail(c, "ERR timeout is out of range");
-        return false;
-    }
-    r->blocks = true;
+    /* What ends behind the end of time has already ended, as Redis counts. */
+    r->blocks = r->timeout_ms <= INT64_MAX - c->now_ms;
     return true;
 }
 
@@ -148,8 +145,9 @@ static bool find_group(struct call *c, const struct reading *r, struct bytes key
         return true;
     }
     if (!runs_again(c)) {
-        call_fail(c, "NOGROUP No such key '%.*s' or consumer group '%.*s' in XREADGROUP with GROUP "
-                     "option",
+        call_fail(c,
+                  "NOGROUP No such key '%.*s' or consumer group '%.*s' in XREADGROUP with GROUP "
+                  "option",
                   (int)key.len, key.at, (int)r->group.len, r->group.at);
     } else if (w->v == NULL) {
         call_fail(c, "UNBLOCKED the stream key no longer exists");
@@ -165,9 +163,10 @@ static bool find_place(struct call *c, const struct reading *r, struct bytes tex
 {
     if (bytes_equal(text, BYTES("$"))) {
         if (r->by_group) {
-            call_fail(c, "ERR The $ ID is meaningless in the context of XREADGROUP: you want to "
-                         "read the history of this consumer by specifying a proper ID, or use the "
-                         "> ID to get new messages. The $ ID would just return an empty result set.");
+            call_fail(c,
+                      "ERR The $ ID is meaningless in the context of XREADGROUP: you want to "
+                      "read the history of this consumer by specifying a proper ID, or use the "
+                      "> ID to get new messages. The $ ID would just return an empty result set.");
             return false;
         }
         w->after = w->v == NULL ? STREAM_ID_MIN : stream_meta(w->v).last;
@@ -196,7 +195,7 @@ static bool find(struct call *c, const struct reading *r, size_t i, struct wante
     *w = (struct wanted){0};
     w->v = call_find_any(c, c->argv[key]);
     if (w->v != NULL && value_type(w->v) != VALUE_STREAM) {
-        if (!r->by_group || !runs_again(c)) {
+        if (!runs_again(c)) {
             call_fail_wrong_type(c);
             return false;
         }
@@ -206,10 +205,16 @@ static bool find(struct call *c, const struct reading *r, size_t i, struct wante
            find_place(c, r, c->argv[id], id, w);
 }
 
-static bool has_news(const struct wanted *w)
+/* Who has waited is told of every entry, even one that has gone at once. */
+static bool has_news(const struct call *c, const struct wanted *w)
 {
-    return w->v != NULL && (w->history || (stream_count(w->v) > 0 &&
-                                           stream_id_compare(stream_last_id(w->v), w->after) > 0));
+    struct stream_id last;
+
+    if (w->v == NULL || w->history) {
+        return w->v != NULL;
+    }
+    last = runs_again(c) ? stream_meta(w->v).last : stream_last_id(w->v);
+    return stream_id_compare(last, w->after) > 0;
 }
 
 /* Delivering to a consumer. */
@@ -261,6 +266,9 @@ static void reply_news(struct call *c, struct delivering *d, const struct wanted
         count++;
     }
     reply_late_end(c, place, RESP_ARRAY, count);
+    if (count == 0) {
+        return;
+    }
     call_make(c, change_group_set(c->db, d->key, d->reading->group, d->last, d->read, &d->scratch));
 }
 
@@ -346,16 +354,17 @@ static void reply_stream(struct call *c, const struct reading *r, struct bytes k
     reply_stream_entries(c, w->v, range, most, false);
 }
 
-/* Replies with the streams that have something. Returns whether any has. */
+/* Replies with the streams that have something, with only one to who has waited.
+ * Returns whether any has. */
 static bool reply_streams(struct call *c, const struct reading *r)
 {
     struct wanted w;
     size_t place = 0;
     size_t count = 0;
 
-    for (size_t i = 0; i < r->streams; i++) {
+    for (size_t i = 0; i < r->streams && (count == 0 || !runs_again(c)); i++) {
         find(c, r, i, &w);
-        if (!has_news(&w)) {
+        if (!has_news(c, &w)) {
             continue;
         }
         if (count++ == 0) {

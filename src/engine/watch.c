@@ -221,7 +221,7 @@ void watch_see(struct watchers *w, const struct dataset *data, const struct chan
         break;
     default:
         watched = find(w, inverse->db, inverse->key);
-        if (watched != NULL) {
+        if (watched != NULL && change_modifies_key(inverse)) {
             mark(watched);
         }
     }

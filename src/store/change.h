@@ -345,6 +345,10 @@ static inline bool change_is_of_keys(const struct change *c)
     return c->kind != CHANGE_TEXT_PUT && c->kind != CHANGE_TEXT_REMOVE;
 }
 
+/* Returns whether the change that `inverse` undoes counts as one of its key for who
+ * watches it. As in Redis, what a group of consumers does is none. */
+bool change_modifies_key(const struct change *inverse);
+
 /* Makes `c`, and takes what it owns. If `inverse` is not NULL, *inverse becomes
  * the change that undoes it; it views copies in `arena`, and may own a value. If
  * it is NULL, what was replaced is freed. */

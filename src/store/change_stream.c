@@ -212,6 +212,24 @@ void drop_stream_back(struct change *c)
     }
 }
 
+bool change_modifies_key(const struct change *inverse)
+{
+    switch (inverse->kind) {
+    case CHANGE_STREAM_META:
+    case CHANGE_GROUP_SET:
+    case CHANGE_GROUP_REMOVE:
+    case CHANGE_CONSUMER_SET:
+    case CHANGE_CONSUMER_REMOVE:
+    case CHANGE_PENDING_SET:
+    case CHANGE_PENDING_REMOVE:
+        return false;
+    case CHANGE_STREAM_BACK:
+        return inverse->back->what == BACK_ADDED || inverse->back->what == BACK_ENTRIES;
+    default:
+        return true;
+    }
+}
+
 void make_entry_add(struct dataset *data, const struct change *c, struct change *inverse,
                     struct arena *arena)
 {

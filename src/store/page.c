@@ -88,6 +88,70 @@ static size_t read_backwards(const char *end, uint64_t *n)
     return size;
 }
 
+/* The weight: sizes in a listpack, which writes numbers as such. */
+
+/* Returns the size of an element of `len` bytes with the length behind it. */
+static size_t element_weight(size_t len)
+{
+    static const size_t ends[] = {128, 16383, 2097151, 268435455};
+    size_t size = 0;
+
+    while (size < sizeof ends / sizeof *ends && len >= ends[size]) {
+        size++;
+    }
+    return len + size + 1;
+}
+
+static size_t number_weight(int64_t n)
+{
+    static const unsigned bits[] = {16, 24, 32};
+
+    if (n >= 0 && n <= 127) {
+        return element_weight(1);
+    }
+    if (n >= -4096 && n <= 4095) {
+        return element_weight(2);
+    }
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++) {
+        int64_t end = INT64_C(1) << (bits[i] - 1);
+        if (n >= -end && n < end) {
+            return element_weight(1 + bits[i] / 8);
+        }
+    }
+    return element_weight(1 + sizeof n);
+}
+
+static size_t string_weight(struct bytes b)
+{
+    int64_t number;
+
+    if (number_parse_int(b, &number)) {
+        return number_weight(number);
+    }
+    return element_weight(b.len + (b.len < 64 ? 1 : b.len < 4096 ? 2 : 5));
+}
+
+/* A listpack begins with 6 bytes and ends with 1. */
+size_t page_weight(const struct page *c)
+{
+    return 7 + c->weight + number_weight(c->count - c->removed) + number_weight(c->removed);
+}
+
+size_t page_content_len(struct bytes fields)
+{
+    const char *at = fields.at;
+    size_t len = 0;
+    struct bytes part;
+    uint64_t count;
+
+    at = read_number(at, &count);
+    for (count *= 2; count > 0; count--) {
+        at = read_bytes(at, &part);
+        len += part.len;
+    }
+    return len;
+}
+
 /* An entry, taken to pieces. */
 struct parts {
     size_t whole; /* Bytes of all of it. */
@@ -177,6 +241,28 @@ static char *write_contents(char *at, const char *fields)
     return at;
 }
 
+/* Redis keeps the names of the first entry apart, and their number with a 0. */
+static size_t entry_weight(const struct page *c, size_t place)
+{
+    struct parts p = parts_of(c, place);
+    bool has_names = !p.same_names && place > 0;
+    size_t weight = number_weight(0) + number_weight((int64_t)(p.id.ms - c->first.ms)) +
+                    number_weight((int64_t)(p.id.seq - c->first.seq));
+    struct stream_entry entry;
+    struct bytes name, content;
+    int64_t pairs;
+
+    page_read(c, place, &entry);
+    pairs = (int64_t)entry.count;
+    weight += number_weight(has_names ? 2 * pairs + 4 : pairs + 3);
+    weight += p.same_names ? 0 : number_weight(pairs) + (place == 0 ? number_weight(0) : 0);
+    while (entry.count > 0) {
+        name = stream_field(&entry, &content);
+        weight += string_weight(content) + (p.same_names ? 0 : string_weight(name));
+    }
+    return weight;
+}
+
 void page_add(struct page *c, struct stream_id id, struct bytes fields)
 {
     uint64_t ms = id.ms - c->first.ms;
@@ -201,6 +287,7 @@ void page_add(struct page *c, struct stream_id id, struct bytes fields)
     whole = (size_t)(at - start);
     c->used = (uint32_t)(write_backwards(at, whole) - c->at);
     c->count++;
+    c->weight += (uint32_t)entry_weight(c, (size_t)(start - c->at));
 }
 
 struct page *page_new(struct stream_id id, struct bytes fields)
@@ -239,6 +326,7 @@ void page_pop(struct page *c)
 
     assert(c->count > 1);
     assert(!page_is_removed(c, last));
+    c->weight -= (uint32_t)entry_weight(c, last);
     c->used = (uint32_t)last;
     c->count--;
 }
@@ -373,6 +461,7 @@ void page_check(const struct page *c)
     struct stream_id last = c->first;
     size_t count = 0;
     size_t removed = 0;
+    size_t weight = 0;
 
     assert(c->used <= c->cap);
     for (size_t place = page_first(c); place != PAGE_END; place = page_next(c, place)) {
@@ -382,7 +471,9 @@ void page_check(const struct page *c)
         last = id;
         count++;
         removed += page_is_removed(c, place);
+        weight += entry_weight(c, place);
     }
+    assert(weight == c->weight);
     assert(count == c->count);
     assert(removed == c->removed);
     assert(count > removed);

@@ -14,7 +14,8 @@ struct page {
     struct stream_id first; /* Of the first entry, even if that was removed. */
     uint32_t count;         /* Entries, the removed ones among them. */
     uint32_t removed;
-    uint32_t used; /* Bytes. */
+    uint32_t weight; /* Of the entries: see page_weight(). */
+    uint32_t used;   /* Bytes. */
     uint32_t cap;
     char *at;
 };
@@ -37,6 +38,13 @@ void page_pop(struct page *c);
 
 /* Gives back the memory that was meant for more entries. */
 void page_fit(struct page *c);
+
+/* Returns how many bytes the entries would take up in a listpack of Redis, so that a
+ * page ends where one of Redis does; which trims of whole pages let everyone see. */
+size_t page_weight(const struct page *c);
+
+/* Returns how long the names and contents of coded fields are together. */
+size_t page_content_len(struct bytes fields);
 
 static inline size_t page_live(const struct page *c)
 {

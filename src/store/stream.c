@@ -346,7 +346,7 @@ static bool ends_behind(const struct page *c, struct stream_id id)
 }
 
 /* Returns the page that takes the next entry, or NULL if that begins a new one. */
-static struct page *page_with_room(const struct stream *s, struct stream_id id, size_t len,
+static struct page *page_with_room(const struct stream *s, struct stream_id id, struct bytes fields,
                                    const struct value_limits *limits)
 {
     size_t max_bytes = limits->stream_max_bytes;
@@ -359,7 +359,7 @@ static struct page *page_with_room(const struct stream *s, struct stream_id id, 
     if (max_bytes == 0 || max_bytes > PAGE_BYTES) {
         max_bytes = PAGE_BYTES;
     }
-    if (c->used + len >= max_bytes || ends_behind(c, id) ||
+    if (page_weight(c) + page_content_len(fields) >= max_bytes || ends_behind(c, id) ||
         (limits->stream_max_entries > 0 && c->count >= limits->stream_max_entries)) {
         page_fit(c);
         return NULL;
@@ -371,7 +371,7 @@ void edit_entry_add(struct value *v, struct stream_id id, struct bytes fields,
                     const struct value_limits *limits)
 {
     struct stream *s = stream_open(v);
-    struct page *c = page_with_room(s, id, fields.len, limits);
+    struct page *c = page_with_room(s, id, fields, limits);
 
     assert(stream_id_compare(id, s->meta.last) > 0);
     if (c == NULL) {
