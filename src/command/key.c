@@ -13,16 +13,28 @@ static const struct value *find_untouched(const struct call *c, struct bytes key
 
 /* Removing and counting. */
 
+/* Returns whether there was a value. One that has expired is removed as well, and does
+ * not count. */
+static bool remove_key(struct call *c, struct bytes key)
+{
+    const struct value *v = keyspace_find_any(c->keys, key);
+    bool expired = v != NULL && value_has_expired(v, c->now_ms);
+
+    if (v == NULL) {
+        return false;
+    }
+    c->engine->stats.expired_keys += expired;
+    call_make(c, change_unbind(c->db, key));
+    call_event(c, expired ? EVENT_EXPIRED : EVENT_GENERIC, expired ? "expired" : "del", key);
+    return !expired;
+}
+
 static void del(struct call *c)
 {
     int64_t count = 0;
 
     for (size_t i = 1; i < c->argc; i++) {
-        if (find_untouched(c, c->argv[i]) != NULL) {
-            call_make(c, change_unbind(c->db, c->argv[i]));
-            call_event(c, EVENT_GENERIC, "del", c->argv[i]);
-            count++;
-        }
+        count += remove_key(c, c->argv[i]);
     }
     reply_int(c, count);
 }
@@ -79,16 +91,13 @@ static bool is_bound(const struct call *c, unsigned db, struct bytes key)
     return keyspace_find(c->engine->data->db[db], key, c->now_ms) != NULL;
 }
 
-static void copy_to(struct call *c, const struct value *v, unsigned db, struct bytes key)
+/* Moves the value of argument 1, in the place of what may be there. */
+static void move_to(struct call *c, unsigned db, struct bytes key)
 {
-    call_make(c, change_bind(db, value_copy(v, key, value_expires_ms(v))));
-}
-
-/* Moves the value of argument 1. */
-static void move_to(struct call *c, const struct value *v, unsigned db, struct bytes key)
-{
-    copy_to(c, v, db, key);
-    call_make(c, change_unbind(c->db, c->argv[1]));
+    if (keyspace_find_any(c->engine->data->db[db], key) != NULL) {
+        call_make(c, change_unbind(db, key));
+    }
+    call_make(c, change_rekey(c->db, c->argv[1], db, key));
 }
 
 static bool parse_copy(struct call *c, unsigned *db, bool *replaces)
@@ -128,7 +137,7 @@ static void copy(struct call *c)
         reply_int(c, 0);
         return;
     }
-    copy_to(c, v, db, c->argv[2]);
+    call_make(c, change_bind(db, value_copy(v, c->argv[2], value_expires_ms(v))));
     engine_event(c->engine, db, EVENT_GENERIC, "copy_to", c->argv[2]);
     reply_int(c, 1);
 }
@@ -150,55 +159,50 @@ static void move(struct call *c)
         reply_int(c, 0);
         return;
     }
-    move_to(c, v, db, c->argv[1]);
+    move_to(c, db, c->argv[1]);
     call_event(c, EVENT_GENERIC, "move_from", c->argv[1]);
     engine_event(c->engine, db, EVENT_GENERIC, "move_to", c->argv[1]);
     reply_int(c, 1);
 }
 
-static void rename_to(struct call *c, const struct value *v)
+static void rename_to(struct call *c)
 {
-    move_to(c, v, c->db, c->argv[2]);
+    move_to(c, c->db, c->argv[2]);
     call_event(c, EVENT_GENERIC, "rename_from", c->argv[1]);
     call_event(c, EVENT_GENERIC, "rename_to", c->argv[2]);
 }
 
-/* Returns the value of argument 1; NULL, having failed the call, if there is none. */
-static const struct value *find_renamed(struct call *c)
+/* Returns whether there is a value of argument 1; fails the call if not. */
+static bool find_renamed(struct call *c)
 {
-    const struct value *v = call_find_any(c, c->argv[1]);
-
-    if (v == NULL) {
-        call_fail(c, "ERR no such key");
+    if (call_find_any(c, c->argv[1]) != NULL) {
+        return true;
     }
-    return v;
+    call_fail(c, "ERR no such key");
+    return false;
 }
 
 static void rename_over(struct call *c)
 {
-    const struct value *v = find_renamed(c);
-
-    if (v == NULL) {
+    if (!find_renamed(c)) {
         return;
     }
     if (!bytes_equal(c->argv[1], c->argv[2])) {
-        rename_to(c, v);
+        rename_to(c);
     }
     reply_ok(c);
 }
 
 static void renamenx(struct call *c)
 {
-    const struct value *v = find_renamed(c);
-
-    if (v == NULL) {
+    if (!find_renamed(c)) {
         return;
     }
     if (is_bound(c, c->db, c->argv[2])) {
         reply_int(c, 0);
         return;
     }
-    rename_to(c, v);
+    rename_to(c);
     reply_int(c, 1);
 }
 
@@ -408,11 +412,11 @@ const struct command key_commands[] = {
     {.name = "flushall",  .arity = -1, .flags = FREE,                                                                                                                                .run = flushall,                .group = "server",  .since = "1.0.0", .complexity = "O(N) in the size of all databases",                         .summary = "Removes all keys of all databases",                           .syntax = "[ASYNC | SYNC]"},
     {.name = "flushdb",   .arity = -1, .flags = FREE,                                                                                                                                .run = flushdb,                 .group = "server",  .since = "1.0.0", .complexity = "O(N) in the size of the database",                          .summary = "Removes all keys of the database",                            .syntax = "[ASYNC | SYNC]"},
     {.name = "keys",      .arity = 2,  .flags = READ,                                                                                                                                .run = keys_matching,           .group = "generic", .since = "1.0.0", .complexity = "O(N) in the number of keys in the database",                .summary = "Returns all keys that match a pattern",                       .syntax = "pattern"},
-    {.name = "move",      .arity = 3,  .flags = FREE_FAST,                                      .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                                 .run = move,                    .group = "generic", .since = "1.0.0", .complexity = "O(N) in the size of the value",                             .summary = "Moves a key to another database that does not have it",       .syntax = "key db"},
+    {.name = "move",      .arity = 3,  .flags = FREE_FAST,                                      .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE)},                                 .run = move,                    .group = "generic", .since = "1.0.0", .complexity = "O(1)",                             .summary = "Moves a key to another database that does not have it",       .syntax = "key db"},
     {.name = "object",    .arity = -2,                                                                                                                                               .subcommands = object_commands, .group = "generic", .since = "2.2.3", .complexity = "O(1)",                                                      .summary = "Tells how a value is held",                                   .syntax = ""},
     {.name = "randomkey", .arity = 1,  .flags = READ,                                                                                                                                .run = randomkey,               .group = "generic", .since = "1.0.0", .complexity = "O(1)",                                                      .summary = "Returns a random key",                                        .syntax = ""},
-    {.name = "rename",    .arity = 3,  .flags = FREE,                                           .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_AT(2, KEY_OW | KEY_UPDATE)}, .run = rename_over,             .group = "generic", .since = "1.0.0", .complexity = "O(N) in the size of the value",                             .summary = "Renames a key, in the place of the one that has the name",    .syntax = "key newkey"},
-    {.name = "renamenx",  .arity = 3,  .flags = FREE_FAST,                                      .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_AT(2, KEY_OW | KEY_INSERT)}, .run = renamenx,                .group = "generic", .since = "1.0.0", .complexity = "O(N) in the size of the value",                             .summary = "Renames a key if none has the name",                          .syntax = "key newkey"},
+    {.name = "rename",    .arity = 3,  .flags = FREE,                                           .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_AT(2, KEY_OW | KEY_UPDATE)}, .run = rename_over,             .group = "generic", .since = "1.0.0", .complexity = "O(1)",                             .summary = "Renames a key, in the place of the one that has the name",    .syntax = "key newkey"},
+    {.name = "renamenx",  .arity = 3,  .flags = FREE_FAST,                                      .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_AT(2, KEY_OW | KEY_INSERT)}, .run = renamenx,                .group = "generic", .since = "1.0.0", .complexity = "O(1)",                             .summary = "Renames a key if none has the name",                          .syntax = "key newkey"},
     {.name = "scan",      .arity = -2, .flags = READ,                                                                                                                                .run = scan_keys,               .group = "generic", .since = "2.8.0", .complexity = "O(1) for a call, O(N) in the size of the database for all", .summary = "Walks over the keys of the database, some at a time",         .syntax = "cursor [MATCH pattern] [COUNT count] [TYPE type]"},
     {.name = "swapdb",    .arity = 3,  .flags = FREE_FAST,                                                                                                                           .run = swapdb,                  .group = "server",  .since = "4.0.0", .complexity = "O(N) in the number of watched keys",                        .summary = "Swaps two databases",                                         .syntax = "index1 index2"},
     {.name = "time",      .arity = 1,  .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,                                                                                      .run = time_now,                .group = "server",  .since = "2.6.0", .complexity = "O(1)",                                                      .summary = "Returns the time in seconds and microseconds",                .syntax = ""},

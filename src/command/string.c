@@ -427,18 +427,27 @@ static void append(struct call *c)
     }
 }
 
+static void bind_padded(struct call *c, struct bytes key, size_t offset, struct bytes content)
+{
+    char *at;
+    struct value *v = value_new_blank(key, offset + content.len, &at);
+
+    memset(at, 0, offset);
+    memcpy(at + offset, content.at, content.len);
+    call_make(c, change_bind(c->db, v));
+}
+
 void string_overwrite(struct call *c, const struct value *v, struct bytes key, size_t offset,
                       struct bytes content)
 {
     BUF_LOCAL(padded);
-    size_t len = 0;
-    size_t gap, removed;
+    size_t len, gap, removed;
 
     if (v == NULL) {
-        put(c, NULL, key, (struct bytes){0}, EXPIRES_NEVER);
-    } else {
-        len = value_string(v).len;
+        bind_padded(c, key, offset, content);
+        return;
     }
+    len = value_string(v).len;
     if (offset <= len) {
         removed = content.len < len - offset ? content.len : len - offset;
         call_make(c, change_splice(c->db, key, offset, removed, content));

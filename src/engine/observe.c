@@ -42,17 +42,28 @@ bool observe_wanted(const struct engine *e)
     return false;
 }
 
-static void see_change(const struct change *inverse, void *context)
+static void tell_change(struct engine *e, const struct change *inverse)
 {
-    struct engine *e = context;
-
-    if (!change_is_of_keys(inverse)) {
-        return;
-    }
     for (size_t i = 0; i < OBSERVERS; i++) {
         if (observers[i].listens(e)) {
             observers[i].change(e, inverse);
         }
+    }
+}
+
+/* A value that has moved concerns two keys. */
+static void see_change(const struct change *inverse, void *context)
+{
+    struct engine *e = context;
+    struct change other;
+
+    if (!change_is_of_keys(inverse)) {
+        return;
+    }
+    tell_change(e, inverse);
+    if (inverse->kind == CHANGE_REKEY) {
+        other = change_rekey(inverse->to_db, inverse->to_key, inverse->db, inverse->key);
+        tell_change(e, &other);
     }
 }
 

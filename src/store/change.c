@@ -315,6 +315,16 @@ static void score_remove(struct dataset *data, const struct change *c, struct ch
     edit_zset_remove(v, c->scored);
 }
 
+static void rekey(struct dataset *data, const struct change *c, struct change *inverse,
+                  struct arena *arena)
+{
+    if (inverse != NULL) {
+        *inverse =
+            change_rekey(c->to_db, arena_copy(arena, c->to_key), c->db, arena_copy(arena, c->key));
+    }
+    edit_rekey(data->db[c->db], c->key, data->db[c->to_db], c->to_key);
+}
+
 static void swap(struct dataset *data, const struct change *c, struct change *inverse,
                  struct arena *arena)
 {
@@ -414,6 +424,7 @@ static void (*const make[])(struct dataset *, const struct change *, struct chan
     [CHANGE_CONSUMER_REMOVE] = make_consumer_remove,
     [CHANGE_PENDING_SET] = make_pending_set,
     [CHANGE_PENDING_REMOVE] = make_pending_remove,
+    [CHANGE_REKEY] = rekey,
     [CHANGE_STREAM_BACK] = make_stream_back,
     [CHANGE_FIELD_RETIME] = field_retime,
     [CHANGE_FIELD_RESTORE] = field_restore,

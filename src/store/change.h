@@ -45,6 +45,7 @@ enum change_kind {
     CHANGE_PENDING_SET = 23,     /* make an entry pending, or move it  PENDING_SET, _REMOVE  */
     CHANGE_PENDING_REMOVE = 24,  /* end that                           PENDING_SET           */
     CHANGE_FIELD_RETIME = 26,    /* set when a field expires           FIELD_RETIME          */
+    CHANGE_REKEY = 25,           /* move a value to another key        REKEY                 */
     CHANGE_STREAM_BACK = 27,     /* put back what a stream has lost    never needs to be     */
     CHANGE_FIELD_RESTORE = 28,   /* put back a field taken out whole   never needs to be     */
     CHANGE_TEXT_PUT = 29,        /* keep a text, a library or script   TEXT_PUT or _REMOVE   */
@@ -100,6 +101,10 @@ struct change {
         struct stream_range range; /* ENTRY_REMOVE: there is an entry in it. */
         struct bytes operands;     /* STREAM_META, GROUP_*, CONSUMER_*, PENDING_*: as in the log. */
         struct stream_back *back;  /* STREAM_BACK: what is in it belongs to the change. */
+        struct {                   /* REKEY: where the value goes, to a key that is not bound. */
+            struct bytes to_key;
+            uint16_t to_db;
+        };
         uint16_t other;            /* SWAP: the other database. */
         struct keyspace *keyspace; /* FLUSH: belongs to the change; NULL is an empty one. */
         struct body *body;         /* BODY: belongs to the change. */
@@ -308,6 +313,17 @@ struct change change_pending_set(unsigned db, struct bytes key, const struct del
                                  struct buf *scratch);
 struct change change_pending_remove(unsigned db, struct bytes key, struct bytes group,
                                     struct stream_id id, struct buf *scratch);
+
+static inline struct change change_rekey(unsigned db, struct bytes key, unsigned to_db,
+                                         struct bytes to_key)
+{
+    struct change c = change_on(CHANGE_REKEY, db, key);
+
+    c.to_key.at = to_key.at;
+    c.to_key.len = to_key.len;
+    c.to_db = (uint16_t)to_db;
+    return c;
+}
 
 static inline struct change change_swap(unsigned a, unsigned b)
 {

@@ -61,6 +61,10 @@ void change_encode(const struct change *c, struct buf *out)
     case CHANGE_RETIME:
         put_signed(out, c->expires_ms);
         break;
+    case CHANGE_REKEY:
+        put_number(out, c->to_db);
+        put_bytes(out, c->to_key);
+        break;
     case CHANGE_SPLICE:
         buf_add_byte(out, c->raw);
         put_number(out, c->offset);
@@ -207,6 +211,8 @@ static bool take_operands(struct bytes *in, const struct dataset *data, struct c
         return true;
     case CHANGE_RETIME:
         return take_signed(in, &c->expires_ms);
+    case CHANGE_REKEY:
+        return take_below(in, data->count, &c->to_db) && take_bytes(in, &c->to_key);
     case CHANGE_SPLICE:
         return take_splice(in, c);
     case CHANGE_FIELD_SET:

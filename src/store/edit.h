@@ -12,6 +12,10 @@ struct value *edit_bind(struct keyspace *keys, struct value *value);
 /* Unbinds `key`, which must be bound. Returns its value, now the caller's. */
 struct value *edit_unbind(struct keyspace *keys, struct bytes key);
 
+/* Moves the value of `key`, which must be bound, to another key, which must not be,
+ * of the same keyspace or another. */
+void edit_rekey(struct keyspace *from, struct bytes key, struct keyspace *to, struct bytes to_key);
+
 /* Returns what is bound to `key`, which must be of this type, for writing. */
 struct value *edit_find(struct keyspace *keys, struct bytes key, enum value_type type);
 
@@ -113,6 +117,7 @@ void edit_body_free(struct body *body);
  * another value that has taken over all but the memory of `v` itself: the caller
  * puts it in the place of `v`, whose key can still be read, and then frees `v`
  * with mem_free(). */
+struct value *edit_value_rekey(struct value *v, struct bytes key); /* Never `v`. */
 struct value *edit_value_retime(struct value *v, int64_t expires_ms);
 struct value *edit_value_splice(struct value *v, size_t offset, size_t removed,
                                 struct bytes inserted, bool raw);

@@ -285,6 +285,15 @@ struct value *edit_unbind(struct keyspace *keys, struct bytes key)
     return v;
 }
 
+void edit_rekey(struct keyspace *from, struct bytes key, struct keyspace *to, struct bytes to_key)
+{
+    struct value *v = edit_unbind(from, key);
+    struct value *displaced = edit_bind(to, edit_value_rekey(v, to_key));
+
+    assert(displaced == NULL);
+    mem_free(v);
+}
+
 struct value *edit_find(struct keyspace *keys, struct bytes key, enum value_type type)
 {
     struct value *v = look_up(keys, key);

@@ -300,10 +300,10 @@ struct value *value_decode(struct bytes *in, struct bytes key, const struct valu
 /* Shells and bodies. */
 
 /* Moves the body of a value into a shell of another form. */
-static struct value *shell_move(const struct value *v, int64_t expires_ms)
+static struct value *shell_move(const struct value *v, struct bytes key, int64_t expires_ms)
 {
-    struct value *moved = shell_new((enum value_type)v->type, (enum encoding)v->encoding,
-                                    value_key(v), expires_ms, v->string_len);
+    struct value *moved = shell_new((enum value_type)v->type, (enum encoding)v->encoding, key,
+                                    expires_ms, v->string_len);
 
     if (v->encoding == EMBEDDED) {
         memcpy(key_at(moved) + moved->key_len, key_at(v) + v->key_len, v->string_len);
@@ -315,13 +315,18 @@ static struct value *shell_move(const struct value *v, int64_t expires_ms)
     return moved;
 }
 
+struct value *edit_value_rekey(struct value *v, struct bytes key)
+{
+    return shell_move(v, key, value_expires_ms(v));
+}
+
 struct value *edit_value_retime(struct value *v, int64_t expires_ms)
 {
     if (v->flags & HAS_EXPIRY) {
         set_expires(v, expires_ms);
         return v;
     }
-    return expires_ms == EXPIRES_NEVER ? v : shell_move(v, expires_ms);
+    return expires_ms == EXPIRES_NEVER ? v : shell_move(v, value_key(v), expires_ms);
 }
 
 void take_body(struct value *v, enum encoding encoding, void *at, struct body **outgrown)
