@@ -11,6 +11,8 @@ extern const struct command command_commands[]; /* COMMAND itself. */
 extern const struct command connection_commands[];
 extern const struct command dump_commands[];
 extern const struct command expire_commands[];
+extern const struct command geo_commands[];
+extern const struct command geosearch_commands[];
 extern const struct command hash_commands[];
 extern const struct command hyperloglog_commands[];
 extern const struct command hash_expire_commands[];
@@ -44,6 +46,8 @@ extern const struct command zset_commands[];
     connection_commands, \
     dump_commands, \
     expire_commands, \
+    geo_commands, \
+    geosearch_commands, \
     hash_commands, \
     hash_expire_commands, \
     hyperloglog_commands, \

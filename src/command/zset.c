@@ -139,18 +139,9 @@ static void zscan(struct call *c)
 
 /* Writing. */
 
-/* What ZADD and ZINCRBY are asked to do. */
-struct adding {
-    bool nx, xx, gt, lt;
-    bool counts_moves; /* CH */
-    bool increments;
-    size_t first; /* The argument that is the first score; members and scores alternate. */
-    size_t count; /* How many members there are. */
-};
-
-static bool check_adding(struct call *c, const struct adding *a)
+static bool check_adding(struct call *c, const struct zset_adding *a)
 {
-    if (a->count == 0 || (c->argc - a->first) % 2 != 0) {
+    if (a->count == 0 || (c->argc - a->first) % 2 == 0) {
         call_fail_syntax(c);
     } else if (a->nx && a->xx) {
         call_fail(c, "ERR XX and NX options at the same time are not compatible");
@@ -164,7 +155,7 @@ static bool check_adding(struct call *c, const struct adding *a)
     return false;
 }
 
-static bool parse_adding(struct call *c, struct adding *a)
+static bool parse_adding(struct call *c, struct zset_adding *a)
 {
     struct {
         const char *word;
@@ -173,11 +164,11 @@ static bool parse_adding(struct call *c, struct adding *a)
         {"nx", &a->nx}, {"xx", &a->xx},           {"gt", &a->gt},
         {"lt", &a->lt}, {"ch", &a->counts_moves}, {"incr", &a->increments},
     };
-    size_t i;
+    size_t arg, i;
 
-    for (a->first = 2; a->first < c->argc; a->first++) {
+    for (arg = 2; arg < c->argc; arg++) {
         for (i = 0; i < sizeof options / sizeof *options; i++) {
-            if (call_is(c, a->first, options[i].word)) {
+            if (call_is(c, arg, options[i].word)) {
                 *options[i].set = true;
                 break;
             }
@@ -186,13 +177,15 @@ static bool parse_adding(struct call *c, struct adding *a)
             break;
         }
     }
-    a->count = (c->argc - a->first) / 2;
+    a->first = arg + 1;
+    a->step = 2;
+    a->count = (c->argc - arg) / 2;
     return check_adding(c, a);
 }
 
 /* Decides on the score of a member that is there with the score `old`, or is not
  * there. Returns false if it is to stay as it is. */
-static bool decide(const struct adding *a, bool there, double old, double *score)
+static bool decide(const struct zset_adding *a, bool there, double old, double *score)
 {
     if (there ? a->nx : a->xx) {
         return false;
@@ -215,7 +208,7 @@ struct added {
 
 /* A sum that is no number takes two infinities, so one has been there: nothing has been
  * changed when that is found out. */
-static bool add_member(struct call *c, const struct adding *a, const struct value *zset,
+static bool add_member(struct call *c, const struct zset_adding *a, const struct value *zset,
                        struct bytes member, double score, struct added *done)
 {
     double old = 0;
@@ -238,7 +231,7 @@ static bool add_member(struct call *c, const struct adding *a, const struct valu
     return true;
 }
 
-static void reply_added(struct call *c, const struct adding *a, const struct added *done)
+static void reply_added(struct call *c, const struct zset_adding *a, const struct added *done)
 {
     if (!a->increments) {
         reply_int(c, (int64_t)(a->counts_moves ? done->fresh + done->moved : done->fresh));
@@ -249,7 +242,7 @@ static void reply_added(struct call *c, const struct adding *a, const struct add
     }
 }
 
-static void add_members(struct call *c, const struct adding *a, const double *scores)
+void zset_add(struct call *c, const struct zset_adding *a, const double *scores)
 {
     const struct value *zset;
     struct added done = {0};
@@ -259,7 +252,7 @@ static void add_members(struct call *c, const struct adding *a, const double *sc
         return;
     }
     for (size_t i = 0; i < a->count; i++) {
-        if (!add_member(c, a, zset, c->argv[a->first + 2 * i + 1], scores[i], &done)) {
+        if (!add_member(c, a, zset, c->argv[a->first + a->step * i], scores[i], &done)) {
             return;
         }
     }
@@ -269,17 +262,17 @@ static void add_members(struct call *c, const struct adding *a, const double *sc
     reply_added(c, a, &done);
 }
 
-static bool parse_scores(struct call *c, const struct adding *a, double *scores)
+static bool parse_scores(struct call *c, const struct zset_adding *a, double *scores)
 {
     for (size_t i = 0; i < a->count; i++) {
-        if (!call_double(c, a->first + 2 * i, &scores[i])) {
+        if (!call_double(c, a->first - 1 + 2 * i, &scores[i])) {
             return false;
         }
     }
     return true;
 }
 
-static void add(struct call *c, struct adding *a)
+static void add(struct call *c, struct zset_adding *a)
 {
     enum { FEW = 16 };
     double few[FEW];
@@ -292,7 +285,7 @@ static void add(struct call *c, struct adding *a)
         scores = mem_alloc(a->count * sizeof *scores);
     }
     if (parse_scores(c, a, scores)) {
-        add_members(c, a, scores);
+        zset_add(c, a, scores);
     }
     if (scores != few) {
         mem_free(scores);
@@ -301,12 +294,12 @@ static void add(struct call *c, struct adding *a)
 
 static void zadd(struct call *c)
 {
-    add(c, &(struct adding){0});
+    add(c, &(struct zset_adding){0});
 }
 
 static void zincrby(struct call *c)
 {
-    add(c, &(struct adding){.increments = true});
+    add(c, &(struct zset_adding){.increments = true});
 }
 
 static void zrem(struct call *c)

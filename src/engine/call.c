@@ -287,6 +287,11 @@ void reply_double(struct call *c, double number)
     c->reply->ops->real(c->reply, number);
 }
 
+void reply_human(struct call *c, double number)
+{
+    c->reply->ops->human(c->reply, number);
+}
+
 void reply_verbatim(struct call *c, const char *format, struct bytes content)
 {
     c->reply->ops->verbatim(c->reply, format, content);

@@ -92,6 +92,7 @@ void reply_nil(struct call *c);
 void reply_nil_array(struct call *c);
 void reply_bool(struct call *c, bool value); /* RESP2: 1 or 0. */
 void reply_double(struct call *c, double number);
+void reply_human(struct call *c, double number); /* A double without an exponent. */
 void reply_verbatim(struct call *c, const char *format, struct bytes content);
 void reply_array(struct call *c, size_t len);
 void reply_set(struct call *c, size_t len);

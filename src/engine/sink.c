@@ -45,6 +45,11 @@ static void resp_real(struct sink *s, double number)
     resp_write_double(self(s)->out, s->version, number);
 }
 
+static void resp_human(struct sink *s, double number)
+{
+    resp_write_human(self(s)->out, s->version, number);
+}
+
 static void resp_big_number(struct sink *s, struct bytes digits)
 {
     resp_write_big_number(self(s)->out, s->version, digits);
@@ -84,6 +89,7 @@ static const struct sink_ops resp_ops = {
     .nil_array = resp_nil_array,
     .boolean = resp_boolean,
     .real = resp_real,
+    .human = resp_human,
     .big_number = resp_big_number,
     .verbatim = resp_verbatim,
     .open = resp_open,
@@ -163,6 +169,7 @@ static const struct sink_ops nowhere_ops = {
     .nil_array = drop,
     .boolean = drop_boolean,
     .real = drop_real,
+    .human = drop_real,
     .big_number = drop_bytes,
     .verbatim = drop_verbatim,
     .open = drop_open,

@@ -19,6 +19,7 @@ struct sink_ops {
     void (*nil_array)(struct sink *s);
     void (*boolean)(struct sink *s, bool value);
     void (*real)(struct sink *s, double number);
+    void (*human)(struct sink *s, double number); /* A real one without an exponent. */
     void (*big_number)(struct sink *s, struct bytes digits);
     void (*verbatim)(struct sink *s, const char *format, struct bytes content);
     void (*open)(struct sink *s, enum resp_kind kind, size_t len);

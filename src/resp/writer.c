@@ -94,16 +94,27 @@ void resp_write_bool(struct buf *out, enum resp_version v, bool value)
     }
 }
 
+static void write_real(struct buf *out, enum resp_version v, struct bytes text)
+{
+    if (v == RESP3) {
+        write_line(out, ',', text);
+    } else {
+        resp_write_bulk(out, text);
+    }
+}
+
 void resp_write_double(struct buf *out, enum resp_version v, double number)
 {
     char text[NUMBER_DOUBLE_MAX];
-    struct bytes content = {text, number_format_double(text, number)};
 
-    if (v == RESP3) {
-        write_line(out, ',', content);
-    } else {
-        resp_write_bulk(out, content);
-    }
+    write_real(out, v, (struct bytes){text, number_format_double(text, number)});
+}
+
+void resp_write_human(struct buf *out, enum resp_version v, double number)
+{
+    char text[NUMBER_HUMAN_MAX];
+
+    write_real(out, v, (struct bytes){text, number_format_human(text, number)});
 }
 
 void resp_write_big_number(struct buf *out, enum resp_version v, struct bytes digits)

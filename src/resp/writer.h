@@ -31,6 +31,7 @@ void resp_write_nil(struct buf *out, enum resp_version v);
 void resp_write_nil_array(struct buf *out, enum resp_version v);
 void resp_write_bool(struct buf *out, enum resp_version v, bool value);
 void resp_write_double(struct buf *out, enum resp_version v, double number);
+void resp_write_human(struct buf *out, enum resp_version v, double number); /* No exponent. */
 void resp_write_big_number(struct buf *out, enum resp_version v, struct bytes digits);
 
 /* `format` is three bytes: "txt" or "mkd". */

@@ -172,6 +172,17 @@ static void sink_real(struct sink *sink, double number)
     }
 }
 
+static void sink_human(struct sink *sink, double number)
+{
+    char text[NUMBER_HUMAN_MAX];
+
+    if (sink->version == RESP3) {
+        sink_real(sink, number);
+    } else {
+        sink_bulk(sink, (struct bytes){text, number_format_human(text, number)});
+    }
+}
+
 static void sink_big_number(struct sink *sink, struct bytes digits)
 {
     struct lua_sink *s = self(sink);
@@ -294,6 +305,7 @@ static const struct sink_ops lua_ops = {
     .nil_array = sink_nil,
     .boolean = sink_boolean,
     .real = sink_real,
+    .human = sink_human,
     .big_number = sink_big_number,
     .verbatim = sink_verbatim,
     .open = sink_open,

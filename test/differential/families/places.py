@@ -1,7 +1,9 @@
 """Geo. Places that are as far away as each other would come in any order; all are drawn
-anew, so that there are none. COUNT with ANY gives whatever is found first."""
+anew, so that there are none, and no other commands write to their keys. COUNT with ANY
+gives whatever is found first."""
 
-KEYS = {"geo": [b"e1", b"e2"]}
+KEYS = {}
+PLACES = [b"e1", b"e2"]
 
 TABLE = """
 8 w   exact   GEOADD geo geoadd_option* place+
@@ -10,21 +12,21 @@ TABLE = """
 2 r   exact   GEOHASH geo member*
 3 rp  members GEOSEARCH geo center area with_option*
 3 rf  exact   GEOSEARCH geo center area order with_option* count_option?
-3 wf  exact   GEOSEARCHSTORE geo geo center area order? storedist? count_option?
+3 wf  exact   GEOSEARCHSTORE zset geo center area order? storedist? count_option?
 2 rp  members GEORADIUS_RO geo point radius unit with_option*
 2 rf  exact   GEORADIUS_RO geo point radius unit order with_option* count_option?
 1 rp  members GEORADIUSBYMEMBER_RO geo member radius unit with_option*
 1 rf  exact   GEORADIUSBYMEMBER_RO geo member radius unit order with_option* count_option?
 1 wf  exact   GEORADIUS geo point radius unit order with_option* count_option?
-2 w   exact   GEORADIUS geo point radius unit store geo count_option?
+2 w   exact   GEORADIUS geo point radius unit store zset count_option?
 1 wf  exact   GEORADIUSBYMEMBER geo member radius unit order with_option* count_option?
-2 w   exact   GEORADIUSBYMEMBER geo member radius unit store geo count_option?
+2 w   exact   GEORADIUSBYMEMBER geo member radius unit store zset count_option?
 """
 
 
 class Places:
     def geo(self):
-        return self.key_of("geo")
+        return [self.choose(PLACES)]
 
     def point(self):
         if self.chance(0.04):
