@@ -80,7 +80,8 @@ class Connection:
 
 
 class Server:
-    """A running server with an empty directory of its own, on one CPU."""
+    """A running server with an empty directory of its own, on one CPU, or on any if
+    `cpu` is None."""
 
     def __init__(self, name, words, cpu, directory):
         self.name = name
@@ -89,7 +90,8 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [word.format(port=self.port, dir=directory) for word in words],
-                stdout=log, stderr=log, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                stdout=log, stderr=log,
+                preexec_fn=cpu is not None and (lambda: os.sched_setaffinity(0, {cpu})) or None)
 
     def connect(self):
         return Connection(self.port)
