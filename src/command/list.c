@@ -6,8 +6,6 @@
 #include "command/flags.h"
 #include "engine/event.h"
 
-#include <assert.h>
-
 /* Adding and removing. */
 
 void list_remove(struct call *c, struct bytes key, const struct value *list, int64_t index,
@@ -364,18 +362,25 @@ static struct range *range_at(const struct matches *m, size_t i)
     return &ranges[m->backwards ? range_count(m) - 1 - i : i];
 }
 
+/* Makes a range longer by an element beside it. */
+static bool range_extend(struct range *r, size_t index)
+{
+    if (index != r->first + r->count && index + 1 != r->first) {
+        return false;
+    }
+    r->first = index < r->first ? index : r->first;
+    r->count++;
+    return true;
+}
+
 static void add_match(struct matches *m, size_t index)
 {
-    struct range *last = (struct range *)(m->ranges.at + m->ranges.len) - 1;
+    struct range *ranges = (struct range *)m->ranges.at;
     struct range fresh = {index, 1};
+    size_t count = range_count(m);
 
     m->count++;
-    if (m->ranges.len > 0 && index == last->first + last->count) {
-        last->count++;
-    } else if (m->ranges.len > 0 && index + 1 == last->first) {
-        last->first--;
-        last->count++;
-    } else {
+    if (count == 0 || !range_extend(&ranges[count - 1], index)) {
         buf_add(&m->ranges, (struct bytes){(const char *)&fresh, sizeof fresh});
     }
 }

@@ -7,8 +7,6 @@
 #include "engine/block.h"
 #include "engine/event.h"
 
-#include <assert.h>
-
 /* Reads argument `arg`, LEFT or RIGHT. */
 static bool parse_end(struct call *c, size_t arg, bool *left)
 {

@@ -1,6 +1,6 @@
 /* A chunk: a short sequence of strings in one allocation, which has room at either
  * end, so that pushing and popping there moves nothing else. What a sequence is made
- * of (data/sequence.h); it is for nobody else.
+ * of (data/sequence.h).
  *
  * An integer that is written as number_format_int() would is kept as a number: in
  * one byte, three, or at most ten. Other strings cost their bytes and two more,

@@ -14,7 +14,7 @@ enum {
 #endif
 
 /* A sequence is its root: a chunk, or a node above chunks or other nodes. Nothing in
- * it is empty; nodes may have few children, but no more than one can be a root. */
+ * it is empty. A node may have a single child, but not if it is the root. */
 struct sequence {
     struct branch branch; /* Its count is that of the children, or of the elements. */
 };
@@ -90,9 +90,9 @@ size_t sequence_memory(const struct sequence *s)
     return sum;
 }
 
-/* Finds the child that has a place: where the index-th element is, or else its end
- * where the last child ends. *index becomes the index in it. Counts from the nearer
- * end, because most is done at the ends. */
+/* Finds the child that the index-th element is in; or, with `may_end`, one that has
+ * the place before it, be it at the end of that child. *index becomes the index in the
+ * child. Counts from the nearer end, because most is done at the ends. */
 static size_t child_find(const struct node *n, size_t *index, bool may_end)
 {
     size_t start = n->total;
@@ -420,8 +420,8 @@ static void remove_below(struct sequence **at, size_t index, size_t count,
             node_count(n, i++);
         }
     }
-    merge_around(n, i);
-    merge_around(n, i > 0 ? i - 1 : 0);
+    merge_around(n, i);                 /* On both sides of the gap, */
+    merge_around(n, i > 0 ? i - 1 : 0); /* and what was cut in part before it. */
 }
 
 void sequence_remove(struct sequence **s, size_t index, size_t count, struct sequence **removed)

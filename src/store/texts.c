@@ -88,8 +88,12 @@ struct text *text_new(struct bytes name, struct bytes content)
 
     text->name_len = (uint32_t)name.len;
     text->content_len = content.len;
-    memcpy(text->at, name.at, name.len);
-    memcpy(text->at + name.len, content.at, content.len);
+    if (name.len > 0) {
+        memcpy(text->at, name.at, name.len);
+    }
+    if (content.len > 0) {
+        memcpy(text->at + name.len, content.at, content.len);
+    }
     return text;
 }
 
