@@ -313,22 +313,7 @@ static void put_chunk(struct chunk *c, void *context)
     to->index += count;
 }
 
-void sequence_insert_all(struct sequence **s, size_t index, struct sequence *other)
-{
-    if (*s == NULL) {
-        *s = other;
-        shorten(s);
-    } else if (other != NULL) {
-        each_chunk(other, put_chunk, &(struct target){s, index});
-    }
-}
-
-static void append(struct sequence **s, struct sequence *other)
-{
-    sequence_insert_all(s, sequence_count(*s), other);
-}
-
-/* Removal. */
+/* Merging, and removal. */
 
 /* Makes one of two neighbours, if they are small. */
 static void merge(struct node *n, size_t left)
@@ -367,6 +352,43 @@ static void merge_around(struct node *n, size_t i)
     if (i > 0 && i < n->branch.count) {
         merge(n, i - 1);
     }
+}
+
+/* Merges what is small on both sides of a place. */
+static void merge_at(struct sequence *s, size_t index)
+{
+    struct node *n;
+    size_t i;
+
+    if (s->branch.level == 0) {
+        return;
+    }
+    n = node_of(s);
+    i = child_find(n, &index, true);
+    merge_at(n->child[i], index);
+    merge_around(n, i);
+}
+
+void sequence_insert_all(struct sequence **s, size_t index, struct sequence *other)
+{
+    size_t count = sequence_count(other);
+
+    if (other == NULL) {
+        return;
+    }
+    if (*s == NULL) {
+        *s = other;
+    } else {
+        each_chunk(other, put_chunk, &(struct target){s, index});
+        merge_at(*s, index);
+        merge_at(*s, index + count);
+    }
+    shorten(s);
+}
+
+static void append(struct sequence **s, struct sequence *other)
+{
+    sequence_insert_all(s, sequence_count(*s), other);
 }
 
 static void remove_all(struct sequence **at, struct sequence **removed)

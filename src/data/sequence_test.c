@@ -297,8 +297,30 @@ TEST(what_is_left_of_a_long_sequence_is_small)
     sequence_free(s);
 }
 
+/* As scripts that fail do it. */
+TEST(taking_out_and_putting_back_leaves_no_crumbs)
+{
+    struct chunk_limit limit = {64, SIZE_MAX};
+    struct sequence *s = NULL;
+    size_t full;
+
+    for (int i = 0; i < 200; i++) {
+        sequence_insert(&s, sequence_count(s), BYTES("element"), limit);
+    }
+    full = sequence_memory(s);
+    for (size_t count = 1; count < 200; count++) {
+        struct sequence *removed = NULL;
+        sequence_remove(&s, 0, count, &removed);
+        sequence_insert_all(&s, 0, removed);
+        sequence_check(s);
+    }
+    CHECK(sequence_memory(s) < full * 5 / 2);
+    sequence_free(s);
+}
+
 int main(void)
 {
     return RUN(a_sequence_is_like_an_array, a_copy_is_equal_and_apart, a_queue_does_not_grow,
-               what_is_left_of_a_long_sequence_is_small);
+               what_is_left_of_a_long_sequence_is_small,
+               taking_out_and_putting_back_leaves_no_crumbs);
 }
