@@ -34,8 +34,13 @@ void call_record(struct call *c, const struct change *change)
 
 void call_fail_text(struct call *c, struct bytes text)
 {
-    c->failed = true;
     measure_error(c->engine, text);
+    call_fail_counted(c, text);
+}
+
+void call_fail_counted(struct call *c, struct bytes text)
+{
+    c->failed = true;
     c->reply->ops->reset(c->reply);
     c->reply->ops->error(c->reply, text);
 }

@@ -23,6 +23,7 @@ struct call {
     struct sink *reply;          /* To answer: reply_*(). */
     int64_t now_ms;              /* Unix time; the same for all of a call, or a script. */
     bool failed;                 /* Set by call_fail(). */
+    bool returned_error;         /* Replies with an error that undoes nothing. */
 };
 
 /* Makes a change. */
@@ -36,9 +37,10 @@ static inline void call_make(struct call *c, struct change change)
  * returns, the engine undoes everything the call has changed: a call that
  * replies with an error has no effect. Drops what reply there was so far. */
 __attribute__((format(printf, 2, 3))) void call_fail(struct call *c, const char *format, ...);
-void call_fail_text(struct call *c, struct bytes text); /* Of any length. */
-void call_fail_syntax(struct call *c);                  /* "ERR syntax error" */
-void call_fail_wrong_type(struct call *c);              /* "WRONGTYPE Operation against ..." */
+void call_fail_text(struct call *c, struct bytes text);    /* Of any length. */
+void call_fail_counted(struct call *c, struct bytes text); /* An error that was counted. */
+void call_fail_syntax(struct call *c);                     /* "ERR syntax error" */
+void call_fail_wrong_type(struct call *c);                 /* "WRONGTYPE Operation against ..." */
 void call_fail_arity(struct call *c); /* "ERR wrong number of arguments for ..." */
 
 /* "ERR unknown subcommand or wrong number of arguments for ...", of a subcommand. */

@@ -126,7 +126,7 @@ void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes
         return;
     }
     stats->calls++;
-    stats->failed += c->failed;
+    stats->failed += c->failed || c->returned_error;
     if (t->start == 0) {
         return;
     }

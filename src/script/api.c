@@ -63,7 +63,7 @@ static bool view_args(struct runtime *r, lua_State *lua, size_t count)
 
 static int fail(lua_State *lua, bool raises, const char *text)
 {
-    error_push(lua, bytes_of(text));
+    error_push(lua, bytes_of(text), false);
     return raises ? lua_error(lua) : 1;
 }
 
@@ -99,7 +99,7 @@ static int call(lua_State *lua, bool raises)
     }
     lua_getfield(lua, -1, "err");
     text.at = lua_tolstring(lua, -1, &text.len);
-    error_push(lua, text);
+    error_push(lua, text, true);
     return lua_error(lua);
 }
 
@@ -119,7 +119,7 @@ static int api_pcall(lua_State *lua)
 static int one_field(lua_State *lua, const char *name)
 {
     if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING) {
-        error_push(lua, BYTES("ERR wrong number or type of arguments"));
+        error_push(lua, BYTES("ERR wrong number or type of arguments"), false);
         return 1;
     }
     lua_createtable(lua, 0, 1);

@@ -21,16 +21,18 @@ static void set_place(lua_State *lua, int level)
     }
 }
 
-static void new_error(lua_State *lua)
+static void new_error(lua_State *lua, bool counted)
 {
     lua_createtable(lua, 0, 4);
-    lua_pushboolean(lua, true);
-    lua_setfield(lua, -2, "ignore_error_stats_update");
+    if (counted) {
+        lua_pushboolean(lua, true);
+        lua_setfield(lua, -2, "ignore_error_stats_update");
+    }
 }
 
-void error_push(lua_State *lua, struct bytes text)
+void error_push(lua_State *lua, struct bytes text, bool counted)
 {
-    new_error(lua);
+    new_error(lua, counted);
     lua_pushlstring(lua, text.at, text.len);
     lua_setfield(lua, -2, "err");
     set_place(lua, 1);
@@ -39,7 +41,7 @@ void error_push(lua_State *lua, struct bytes text)
 int error_raise(lua_State *lua, const char *text)
 {
     lua_pushfstring(lua, "ERR %s", text);
-    new_error(lua);
+    new_error(lua, false);
     lua_insert(lua, -2);
     lua_setfield(lua, -2, "err");
     set_place(lua, 1);
@@ -81,17 +83,29 @@ static bool has_text(lua_State *lua)
     return found;
 }
 
+/* Tells whether the table on the stack says that it has been counted. */
+static bool is_counted(lua_State *lua)
+{
+    bool counted;
+
+    lua_pushliteral(lua, "ignore_error_stats_update");
+    lua_rawget(lua, -2);
+    counted = lua_toboolean(lua, -1);
+    lua_pop(lua, 1);
+    return counted;
+}
+
 int error_handler(lua_State *lua)
 {
     lua_settop(lua, 1);
     if (!has_text(lua)) {
         push_message(lua);
-        new_error(lua);
+        new_error(lua, false);
         lua_insert(lua, -2);
         lua_setfield(lua, -2, "err");
     } else {
         /* The script may have more in its table; we want to write to our own. */
-        new_error(lua);
+        new_error(lua, is_counted(lua));
         lua_pushliteral(lua, "err");
         lua_pushliteral(lua, "err");
         lua_rawget(lua, 1);
@@ -114,13 +128,13 @@ static struct bytes text_field(lua_State *lua, const char *name)
     return text;
 }
 
-void error_describe(lua_State *lua, const char *name, struct buf *text)
+bool error_describe(lua_State *lua, const char *name, struct buf *text)
 {
     struct bytes source;
 
     if (!lua_istable(lua, -1)) { /* The handler itself failed. */
         buf_addf(text, "ERR error in error handling script: %s", name);
-        return;
+        return false;
     }
     buf_add(text, text_field(lua, "err"));
     buf_addf(text, " script: %s", name);
@@ -131,4 +145,15 @@ void error_describe(lua_State *lua, const char *name, struct buf *text)
         buf_addf(text, ", on %.*s:%d.", (int)source.len, source.at, (int)lua_tointeger(lua, -1));
         lua_pop(lua, 1);
     }
+    return is_counted(lua);
+}
+
+bool error_is_returned(lua_State *lua, struct bytes *text, bool *counted)
+{
+    if (!lua_istable(lua, -1)) {
+        return false;
+    }
+    *text = text_field(lua, "err");
+    *counted = is_counted(lua);
+    return text->at != NULL;
 }

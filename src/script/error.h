@@ -1,5 +1,6 @@
 /* Errors of scripts. An error is a table, as in Redis: `err` is the text of a
- * reply, `source` and `line` say where it was raised. */
+ * reply, `source` and `line` say where it was raised, and `ignore_error_stats_update`
+ * that it has been counted, as the reply of a command. */
 #ifndef SCRIPT_ERROR_H
 #define SCRIPT_ERROR_H
 
@@ -9,13 +10,17 @@
 int error_handler(lua_State *lua);
 
 /* Pushes a table for `text`, raised by the function that called the running one. */
-void error_push(lua_State *lua, struct bytes text);
+void error_push(lua_State *lua, struct bytes text, bool counted);
 
 /* Raises "ERR " and `text`. Does not return. */
 int error_raise(lua_State *lua, const char *text);
 
 /* Appends to *text what a client is told of the error table on the stack, which
- * the script called `name` ended in. */
-void error_describe(lua_State *lua, const char *name, struct buf *text);
+ * the script called `name` ended in. Returns whether the error has been counted. */
+bool error_describe(lua_State *lua, const char *name, struct buf *text);
+
+/* Returns whether what is on the stack is an error that a script may return, with its
+ * text, which the table keeps. */
+bool error_is_returned(lua_State *lua, struct bytes *text, bool *counted);
 
 #endif

@@ -20,6 +20,7 @@ struct evaluation {
     size_t first_key, keys; /* Among the call's arguments; the rest is ARGV. */
     bool compiled;
     bool failed;
+    bool counted;    /* The error was that of a command. */
     struct buf text; /* Of the error, if it failed. */
 };
 
@@ -80,6 +81,21 @@ static void set_arguments(lua_State *lua, const struct evaluation *e)
     set_global_list(lua, SANDBOX_ARGV, keys + e->keys, e->call->argc - e->first_key - e->keys);
 }
 
+/* An error that a script returns undoes nothing, but is one to those who count. */
+static void note_returned(const struct evaluation *e, lua_State *lua)
+{
+    struct bytes text;
+    bool counted;
+
+    if (!error_is_returned(lua, &text, &counted)) {
+        return;
+    }
+    e->call->returned_error = true;
+    if (!counted) {
+        measure_error(e->call->engine, text);
+    }
+}
+
 static void evaluate(struct runtime *r, void *context)
 {
     struct evaluation *e = context;
@@ -92,11 +108,12 @@ static void evaluate(struct runtime *r, void *context)
     script_json_reset(lua);
     set_arguments(lua, e);
     if (lua_pcall(lua, 0, 1, SANDBOX_ON_ERROR) == 0) {
+        note_returned(e, lua);
         convert_reply(r, lua, e->call->reply);
         return;
     }
     r->in_call = 1;
-    error_describe(lua, e->script->sha, &e->text);
+    e->counted = error_describe(lua, e->script->sha, &e->text);
     r->in_call = 0;
     e->failed = true;
 }
@@ -147,7 +164,9 @@ static void run(struct evaluation *e, void (*work)(struct runtime *r, void *cont
         e->failed = true;
         engine->stats.script_kills++;
     }
-    if (e->failed) {
+    if (e->failed && e->counted) {
+        call_fail_counted(e->call, buf_bytes(&e->text));
+    } else if (e->failed) {
         call_fail_text(e->call, buf_bytes(&e->text));
     }
     buf_clear(&e->text);
