@@ -205,16 +205,9 @@ static bool find(struct call *c, const struct reading *r, size_t i, struct wante
            find_place(c, r, c->argv[id], id, w);
 }
 
-/* Who has waited is told of every entry, even one that has gone at once. */
-static bool has_news(const struct call *c, const struct wanted *w)
+static bool has_news(const struct wanted *w)
 {
-    struct stream_id last;
-
-    if (w->v == NULL || w->history) {
-        return w->v != NULL;
-    }
-    last = runs_again(c) ? stream_meta(w->v).last : stream_last_id(w->v);
-    return stream_id_compare(last, w->after) > 0;
+    return w->v != NULL && (w->history || stream_id_compare(stream_last_id(w->v), w->after) > 0);
 }
 
 /* Delivering to a consumer. */
@@ -266,9 +259,6 @@ static void reply_news(struct call *c, struct delivering *d, const struct wanted
         count++;
     }
     reply_late_end(c, place, RESP_ARRAY, count);
-    if (count == 0) {
-        return;
-    }
     call_make(c, change_group_set(c->db, d->key, d->reading->group, d->last, d->read, &d->scratch));
 }
 
@@ -364,7 +354,7 @@ static bool reply_streams(struct call *c, const struct reading *r)
 
     for (size_t i = 0; i < r->streams && (count == 0 || !runs_again(c)); i++) {
         find(c, r, i, &w);
-        if (!has_news(c, &w)) {
+        if (!has_news(&w)) {
             continue;
         }
         if (count++ == 0) {
