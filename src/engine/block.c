@@ -260,6 +260,11 @@ bool block_is_blocked(const struct session *s)
     return s->wait != NULL && !s->wait->postponed;
 }
 
+bool block_goes_on(const struct session *s)
+{
+    return s->wait != NULL && s->wait->again;
+}
+
 bool call_timeout(struct call *c, size_t arg, int64_t *timeout_ms)
 {
     long double seconds, ms;

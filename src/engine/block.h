@@ -87,6 +87,9 @@ void block_time_out(struct engine *e);
 /* Whether the session waits for keys or a time, rather than being postponed. */
 bool block_is_blocked(const struct session *s);
 
+/* Whether the request that a session has just run waits, or waits on. */
+bool block_goes_on(const struct session *s);
+
 static inline bool block_any(const struct waiting *w)
 {
     return w->keys != NULL;

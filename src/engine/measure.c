@@ -122,7 +122,7 @@ void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes
     struct command_stats *stats = &m->commands[c->command->number];
     uint64_t end, ns;
 
-    if (c->session->wait != NULL) { /* It is run again. */
+    if (block_goes_on(c->session)) { /* It is run again. */
         return;
     }
     stats->calls++;
