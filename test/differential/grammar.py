@@ -18,6 +18,7 @@ DEEP = "deep"  # Arrays in any order, at all depths.
 SCANNED = "scanned"  # A cursor and an array in any order.
 SCANNED_PAIRS = "scanned-pairs"
 SHAPE = "shape"  # Only its kind is the same.
+NUMBERS = "numbers"  # An array in the order of numbers, which Redis may take for none.
 SORTED = "sorted"  # An array in an order for which Redis looks no further than a NUL.
 PENDING = "pending"  # Entries of a stream that are pending; of each, an idle time.
 AGES = "ages"  # Names and values, of which some are times or ages.
@@ -533,9 +534,13 @@ class Arguments(bits.Bits, field_expiry.FieldExpiry, generic.Generic, lists.List
         ])]
 
     def any_request(self):
-        """Not one with a number of keys: where it is none, Redis reads what could be one."""
-        while not COUNTED.isdisjoint((command := self.choose(self.command_choices)).words):
-            pass
+        """Not one with a number of keys: where it is none, Redis reads what could be one.
+        Nor ZRANK and ZREVRANK, which may tell the score here, as in Redis 7.2."""
+        while True:
+            command = self.choose(self.command_choices)
+            ranks = command.words[0] in ("ZRANK", "ZREVRANK")
+            if COUNTED.isdisjoint(command.words) and not ranks:
+                break
         return self.fill(command)
 
     def fixed_request(self):

@@ -408,9 +408,10 @@ class Test:
         self.calls.may_expire = False
         for client in self.client, self.model:
             client.call("FLUSHALL")
-        state = self.rand.getstate()
+        state, entries = self.rand.getstate(), self.calls.entries
         self.prepare(self.client)
         self.rand.setstate(state)
+        self.calls.entries = entries
         self.prepare(self.model)
 
     def count_writers(self):
@@ -455,7 +456,8 @@ def rounded(reply):
     if content is None:
         return b"$", None
     if isinstance(content, list):
-        return kind, [rounded(item) if isinstance(item[0], bytes) else item for item in content]
+        return kind, [rounded(item) if item and isinstance(item[0], bytes) else item
+                      for item in content]
     return reply
 
 
