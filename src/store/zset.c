@@ -148,43 +148,46 @@ static void ranking_check(const struct ranking *r)
 
 /* Packed ones. A position is that of a member; its score is right behind it. */
 
-static double packed_score(const struct packed *p, packed_at at)
+/* Returns the score of the member there, and sets *next to where the next one is. */
+static double packed_pair(const struct packed *p, packed_at at, packed_at *next)
 {
-    struct bytes bits = packed_get(p, packed_next(p, at));
+    packed_at behind = packed_next(p, at);
+    struct bytes bits = packed_get(p, behind);
     double score;
 
     memcpy(&score, bits.at, sizeof score);
+    *next = packed_next(p, behind);
     return score;
 }
 
-static packed_at packed_pair_next(const struct packed *p, packed_at at)
+static double packed_score(const struct packed *p, packed_at at)
 {
-    return packed_next(p, packed_next(p, at));
+    packed_at next;
+
+    return packed_pair(p, at, &next);
 }
 
-/* Returns the first position that does not come before (score, member); `member`
- * NULL is before all of that score. */
-static packed_at packed_seek(const struct packed *p, double score, const struct bytes *member)
+/* Returns the first position that does not come before (score, member). */
+static packed_at packed_seek(const struct packed *p, double score, struct bytes member)
 {
-    packed_at at = packed_first(p);
+    packed_at at, next;
 
-    while (at != PACKED_NONE) {
-        double here = packed_score(p, at);
-        if (here > score ||
-            (here == score && (member == NULL || bytes_compare(packed_get(p, at), *member) >= 0))) {
+    for (at = packed_first(p); at != PACKED_NONE; at = next) {
+        double here = packed_pair(p, at, &next);
+        if (here > score || (here == score && bytes_compare(packed_get(p, at), member) >= 0)) {
             break;
         }
-        at = packed_pair_next(p, at);
     }
     return at;
 }
 
 static size_t packed_rank_of_score(const struct packed *p, double score, bool or_equal)
 {
+    packed_at next;
     size_t rank = 0;
 
-    for (packed_at at = packed_first(p); at != PACKED_NONE; at = packed_pair_next(p, at)) {
-        double here = packed_score(p, at);
+    for (packed_at at = packed_first(p); at != PACKED_NONE; at = next) {
+        double here = packed_pair(p, at, &next);
         if (here > score || (here == score && !or_equal)) {
             break;
         }
@@ -195,9 +198,11 @@ static size_t packed_rank_of_score(const struct packed *p, double score, bool or
 
 static size_t packed_rank_of_lex(const struct packed *p, struct bytes member, bool or_equal)
 {
+    packed_at next;
     size_t rank = 0;
 
-    for (packed_at at = packed_first(p); at != PACKED_NONE; at = packed_pair_next(p, at)) {
+    for (packed_at at = packed_first(p); at != PACKED_NONE; at = next) {
+        packed_pair(p, at, &next);
         if (bytes_compare(packed_get(p, at), member) >= (or_equal ? 1 : 0)) {
             break;
         }
@@ -214,7 +219,7 @@ static void packed_set(struct packed **p, packed_at at, struct bytes member, dou
     if (at != PACKED_NONE) {
         packed_remove(p, at, 2);
     }
-    packed_insert(p, packed_seek(*p, score, &member), pair, 2);
+    packed_insert(p, packed_seek(*p, score, member), pair, 2);
 }
 
 static void packed_pairs_check(const struct packed *p)
@@ -225,7 +230,7 @@ static void packed_pairs_check(const struct packed *p)
     assert(packed_count(p) % 2 == 0);
     for (at = packed_first(p); at != PACKED_NONE; at = next) {
         assert(packed_get(p, packed_next(p, at)).len == sizeof(double));
-        next = packed_pair_next(p, at);
+        packed_pair(p, at, &next);
         if (next != PACKED_NONE) {
             assert(packed_score(p, at) <= packed_score(p, next));
             assert(packed_score(p, at) < packed_score(p, next) ||
@@ -272,7 +277,7 @@ bool value_zset_rank(const struct value *v, struct bytes member, size_t *rank, d
 {
     const struct packed *packed;
     const struct scored *s;
-    packed_at found;
+    packed_at found, next;
 
     assert(v->type == VALUE_ZSET);
     if (v->encoding == RANKING) {
@@ -289,7 +294,8 @@ bool value_zset_rank(const struct value *v, struct bytes member, size_t *rank, d
         return false;
     }
     *rank = 0;
-    for (packed_at at = packed_first(packed); at != found; at = packed_pair_next(packed, at)) {
+    for (packed_at at = packed_first(packed); at != found; at = next) {
+        packed_pair(packed, at, &next);
         (*rank)++;
     }
     *score = packed_score(packed, found);
@@ -336,10 +342,8 @@ static bool packed_walk_next(struct zset_walk *walk, struct bytes *member, doubl
         return false;
     }
     *member = packed_get(p, at);
-    *score = packed_score(p, at);
-    if (!walk->backward) {
-        walk->packed = packed_pair_next(p, at);
-    } else {
+    *score = packed_pair(p, at, &walk->packed);
+    if (walk->backward) {
         at = packed_previous(p, at);
         walk->packed = at != PACKED_NONE ? packed_previous(p, at) : PACKED_NONE;
     }
