@@ -125,8 +125,10 @@ static void bind_restored(struct call *c, struct value *v, const struct restorin
     call_make(c, change_bind(c->db, v));
     call_event(c, EVENT_GENERIC, "restore", c->argv[1]);
     if (r->idle_s >= 0) {
-        keyspace_touch(v,
-                       c->now_ms - (r->idle_s < c->now_ms / 1000 ? r->idle_s * 1000 : c->now_ms));
+        evict_set_idle(c->engine, v, r->idle_s);
+    }
+    if (r->frequency >= 0) {
+        evict_set_frequency(c->engine, v, (unsigned)r->frequency);
     }
 }
 

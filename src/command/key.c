@@ -282,12 +282,25 @@ static void object_encoding(struct call *c)
     }
 }
 
+static void fail_untracked(struct call *c, const char *selected, const char *untracked)
+{
+    call_fail(c,
+              "ERR An LFU maxmemory policy is %s, %s not tracked. Please note that when switching "
+              "between policies at runtime LRU and LFU data will take some time to adjust.",
+              selected, untracked);
+}
+
 static void object_freq(struct call *c)
 {
-    if (find_object(c) != NULL) {
-        call_fail(c, "ERR An LFU maxmemory policy is not selected, access frequency not tracked. "
-                     "Please note that when switching between policies at runtime LRU and LFU data "
-                     "will take some time to adjust.");
+    const struct value *v = find_object(c);
+
+    if (v == NULL) {
+        return;
+    }
+    if (evict_counts_uses(c->engine)) {
+        reply_int(c, evict_frequency(c->engine, v));
+    } else {
+        fail_untracked(c, "not selected", "access frequency");
     }
 }
 
@@ -295,8 +308,13 @@ static void object_idletime(struct call *c)
 {
     const struct value *v = find_object(c);
 
-    if (v != NULL) {
-        reply_int(c, (uint32_t)(c->now_ms / 1000) - value_accessed_s(v));
+    if (v == NULL) {
+        return;
+    }
+    if (evict_counts_uses(c->engine)) {
+        fail_untracked(c, "selected", "idle time");
+    } else {
+        reply_int(c, evict_idle_s(c->engine, v));
     }
 }
 

@@ -24,7 +24,7 @@ static void note_new(struct call *c, const struct change *bind)
 void call_record(struct call *c, const struct change *change)
 {
     if (change->kind == CHANGE_BIND) {
-        keyspace_touch(change->value, c->now_ms);
+        evict_note_new(c->engine, change->value);
         if (c->engine->settings.notify & (EVENT_NEW | EVENT_EXPIRED)) {
             note_new(c, change);
         }
@@ -99,12 +99,18 @@ void call_fail_usage(struct call *c)
               sub.len < 128 ? (int)sub.len : 128, sub.at, (int)name.len, name.at);
 }
 
+/* Only TOUCH counts as a use to a client that wants to leave none. */
+static bool is_use(const struct call *c)
+{
+    return !c->session->no_touch || strcmp(c->command->name, "touch") == 0;
+}
+
 const struct value *call_find_any(struct call *c, struct bytes key)
 {
     const struct value *v = keyspace_find(c->keys, key, c->now_ms);
 
-    if (v != NULL) {
-        keyspace_touch(v, c->now_ms);
+    if (v != NULL && is_use(c)) {
+        evict_note_use(c->engine, v);
     }
     if (c->command->flags & COMMAND_READONLY) {
         if (v != NULL) {

@@ -20,6 +20,10 @@ struct engine *engine_new(const struct command *const *families, unsigned databa
     e->commands = registry_new(families);
     e->settings.proto_max_bulk_len = 512 * 1024 * 1024;
     e->settings.hll_sparse_max_bytes = 3000;
+    e->settings.maxmemory_policy = EVICT_NONE;
+    e->settings.maxmemory_samples = 5;
+    e->settings.lfu_log_factor = 10;
+    e->settings.lfu_decay_time = 1;
     e->settings.active_expire = true;
     e->settings.slowlog_us = -1;
     e->settings.latency_tracking = true;
@@ -75,17 +79,21 @@ const struct command *engine_find_command(const struct engine *e, size_t argc,
     return cmd;
 }
 
-static bool is_over_limit(const struct engine *e)
+bool engine_is_over_limit(const struct engine *e)
 {
     return e->settings.maxmemory != 0 && mem_used() > e->settings.maxmemory;
 }
 
 bool engine_out_of_memory(struct engine *e)
 {
-    if (is_over_limit(e) && e->reclaim != NULL && !e->running.is_script) {
+    if (!engine_is_over_limit(e) || e->running.is_script) {
+        return engine_is_over_limit(e);
+    }
+    if (e->reclaim != NULL) {
         e->reclaim(e);
     }
-    return is_over_limit(e);
+    /* While eviction gets on, requests may as well. */
+    return engine_is_over_limit(e) && !evict(e) && engine_is_over_limit(e);
 }
 
 /* Batches: what one request of a client, with all that it calls, changes. */
@@ -484,6 +492,16 @@ static void expire_field(struct engine *e, unsigned db, const struct value *hash
     }
     batch_end(e);
     e->stats.expired_fields++;
+    block_serve(e);
+}
+
+void engine_evict(struct engine *e, unsigned db, struct bytes key)
+{
+    batch_begin(e, false);
+    engine_event(e, db, EVENT_EVICTED, "evicted", key);
+    journal_make(&e->journal, change_unbind(db, key));
+    batch_end(e);
+    e->stats.evicted_keys++;
     block_serve(e);
 }
 

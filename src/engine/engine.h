@@ -6,6 +6,7 @@
 
 #include "engine/block.h"
 #include "engine/event.h"
+#include "engine/evict.h"
 #include "engine/latency.h"
 #include "engine/logtime.h"
 #include "engine/measure.h"
@@ -21,6 +22,10 @@ struct runtime;
 
 struct engine_settings {
     size_t maxmemory;            /* Bytes; 0 is no limit. */
+    int maxmemory_policy;        /* enum evict_policy */
+    int maxmemory_samples;       /* Values that one to evict is chosen from. */
+    int lfu_log_factor;          /* How hard it is to raise a counter of uses. */
+    int lfu_decay_time;          /* Minutes in which it falls by one; 0: never. */
     struct buf requirepass;      /* Empty: none is required. */
     size_t proto_max_bulk_len;   /* The longest string that commands may make. */
     size_t hll_sparse_max_bytes; /* Where sparse HyperLogLogs end. */
@@ -46,6 +51,7 @@ struct engine_stats {
     uint64_t expired_keys, expired_fields;
     uint64_t expire_us;     /* Spent on removing them. */
     uint64_t expire_capped; /* How often time was up before all were removed. */
+    uint64_t evicted_keys;
     uint64_t keyspace_hits, keyspace_misses;
     uint64_t error_replies;
     uint64_t scripts, script_rollbacks, script_kills;
@@ -162,8 +168,15 @@ const struct command *engine_find_command(const struct engine *e, size_t argc,
                                           const struct bytes *argv,
                                           const struct command **container);
 
-/* Returns whether memory is over the limit, even after giving back what can be. */
+/* Returns whether memory is over the limit. */
+bool engine_is_over_limit(const struct engine *e);
+
+/* Returns whether memory is over the limit, even after giving back what can be and
+ * evicting what may go. Nothing is evicted inside a script. */
 bool engine_out_of_memory(struct engine *e);
+
+/* Removes a key, to have its memory. */
+void engine_evict(struct engine *e, unsigned db, struct bytes key);
 
 /* Removes a key that has expired, though nobody asked for it. */
 void engine_expire_now(struct engine *e, unsigned db, struct bytes key);

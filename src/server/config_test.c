@@ -150,7 +150,9 @@ TEST(errors_are_those_of_redis)
         {"unixsocketperm", "1000", "argument must be between 0 and 777 inclusive"},
         {"loglevel", "loud",
          "argument(s) must be one of the following: debug, verbose, notice, warning"},
-        {"maxmemory-policy", "allkeys-lru", "argument(s) must be one of the following: noeviction"},
+        {"maxmemory-policy", "all",
+         "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-random, "
+         "volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction"},
         {"client-output-buffer-limit", "normal 0 0",
          "Wrong number of arguments in buffer limit configuration."},
         {"client-output-buffer-limit", "normal 1 1 1 others 0 0 0",

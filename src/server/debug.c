@@ -46,17 +46,17 @@ static void debug_object(struct call *c)
 {
     const struct value *v = keyspace_find_any(c->keys, c->argv[2]);
     char text[160];
-    uint32_t accessed_s;
+    uint32_t accessed;
 
     if (v == NULL) {
         call_fail(c, "ERR no such key");
         return;
     }
-    accessed_s = value_accessed_s(v);
+    accessed = value_accessed(v);
     snprintf(text, sizeof text,
              "Value at:%p refcount:1 encoding:%s lru:%" PRIu32 " lru_seconds_idle:%" PRIu32,
-             (const void *)v, value_encoding_name(v), accessed_s & 0xffffff,
-             (uint32_t)(c->now_ms / 1000) - accessed_s);
+             (const void *)v, value_encoding_name(v), accessed & 0xffffff,
+             (uint32_t)(c->now_ms / 1000) - accessed);
     reply_status(c, text);
 }
 

@@ -201,7 +201,8 @@ static void add_memory(struct server *s, struct buf *out)
     add_used_memory(&report, out);
     add_script_memory(s, out);
     add_bytes(out, "maxmemory", s->settings.engine.maxmemory);
-    buf_addf(out, "maxmemory_policy:noeviction\r\n");
+    buf_addf(out, "maxmemory_policy:%s\r\n",
+             evict_policy_names[s->settings.engine.maxmemory_policy]);
     add_fragmentation(&report, out);
     buf_addf(out, "mem_clients_normal:%zu\r\nmem_allocator:%s\r\n", report.clients,
              mem_allocator());
@@ -264,7 +265,8 @@ static void add_key_stats(const struct engine_stats *stats, struct buf *out)
     buf_addf(out, "expire_cycle_cpu_milliseconds:%" PRIu64 "\r\n", stats->expire_us / 1000);
     buf_addf(out, "keyspace_hits:%" PRIu64 "\r\nkeyspace_misses:%" PRIu64 "\r\n",
              stats->keyspace_hits, stats->keyspace_misses);
-    add_zeros(out, "evicted_keys evicted_clients total_eviction_exceeded_time "
+    buf_addf(out, "evicted_keys:%" PRIu64 "\r\n", stats->evicted_keys);
+    add_zeros(out, "evicted_clients total_eviction_exceeded_time "
                    "current_eviction_exceeded_time");
 }
 

@@ -10,7 +10,6 @@ static const char *const debug_allowed[] = {"no", "yes", "local", NULL};
 static const char *const only_empty[] = {"", NULL};
 static const char *const only_none[] = {"none", NULL};
 static const char *const only_no[] = {"no", NULL};
-static const char *const only_noeviction[] = {"noeviction", NULL};
 
 static const char *const allowances[] = {"no", "yes", "local", NULL};
 static const char *const channel_defaults[] = {"allchannels", "resetchannels", NULL};
@@ -43,7 +42,10 @@ const struct option options[] = {
     {"dir",             .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(dir),                  .initial = "./", .summary = "Working directory"},
     {"durability",      .type = OPTION_ENUM,    .words = only_none,          .initial = "none", .summary = "What survives the process: what has been saved"},
     {"maxmemory",       .type = OPTION_MEMORY,  FIELD(engine.maxmemory),                            .initial = "0", .summary = "Bytes of memory above which writes are refused; 0 for no limit"},
-    {"maxmemory-policy", .type = OPTION_ENUM,   .words = only_noeviction,                           .initial = "noeviction", .summary = "What to evict when memory is over the limit: nothing"},
+    {"maxmemory-policy", .type = OPTION_ENUM,   FIELD(engine.maxmemory_policy), .words = evict_policy_names, .initial = "noeviction", .summary = "What to evict when memory is over the limit: what was used least recently (lru) or least often (lfu), expires first (ttl), or anything (random); of keys that expire (volatile) or all; or nothing"},
+    {"maxmemory-samples", .type = OPTION_INTEGER, FIELD(engine.maxmemory_samples),                  .min = 1, .initial = "5", .summary = "Values from which the one to evict is chosen"},
+    {"lfu-log-factor",  .type = OPTION_INTEGER, FIELD(engine.lfu_log_factor),                       .initial = "10", .summary = "How hard it is to raise the count of a value's uses"},
+    {"lfu-decay-time",  .type = OPTION_INTEGER, FIELD(engine.lfu_decay_time),                       .initial = "1", .summary = "Minutes in which that count falls by one; 0 for never"},
     {"proto-max-bulk-len", .type = OPTION_MEMORY, FIELD(engine.proto_max_bulk_len),                 .min = MIB, .initial = "512mb", .summary = "Bytes of the longest string"},
     {"dbfilename",      .type = OPTION_FILE,    .flags = OPTION_FIXED, FIELD(rdb_file),             .initial = "dump.rdb", .summary = "File in the working directory that the data are loaded from and saved to"},
     {"save",            .type = OPTION_POINTS,  FIELD(save_points),                                 .initial = "", .summary = "Save after so many seconds if there were so many changes, and at the end; several pairs of these, or '' for never"},
@@ -121,12 +123,9 @@ const struct option options[] = {
     {"lazyfree-lazy-server-del",     .type = OPTION_BOOL,    .initial = "no"},
     {"lazyfree-lazy-user-del",       .type = OPTION_BOOL,    .initial = "no"},
     {"lazyfree-lazy-user-flush",     .type = OPTION_BOOL,    .initial = "no"},
-    {"lfu-decay-time",               .type = OPTION_INTEGER, .initial = "1"},
-    {"lfu-log-factor",               .type = OPTION_INTEGER, .initial = "10"},
     {"list-compress-depth",          .type = OPTION_INTEGER, .initial = "0"},
     {"maxmemory-clients",            .type = OPTION_SHARE,   .initial = "0"},
     {"maxmemory-eviction-tenacity",  .type = OPTION_INTEGER, .max = 100, .initial = "10"},
-    {"maxmemory-samples",            .type = OPTION_INTEGER, .min = 1, .initial = "5"},
     {"tracking-table-max-keys",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "1000000"},
 
     /* Observation. */

@@ -86,6 +86,10 @@ const char *server_apply(struct server *s, const char **option)
     log_set_level((enum log_level)from->log_level);
     s->engine->data->limits = from->limits;
     to->maxmemory = from->engine.maxmemory;
+    to->maxmemory_policy = from->engine.maxmemory_policy;
+    to->maxmemory_samples = from->engine.maxmemory_samples;
+    to->lfu_log_factor = from->engine.lfu_log_factor;
+    to->lfu_decay_time = from->engine.lfu_decay_time;
     to->hll_sparse_max_bytes = from->engine.hll_sparse_max_bytes;
     to->proto_max_bulk_len = from->engine.proto_max_bulk_len;
     to->min_replicas = from->engine.min_replicas;

@@ -40,7 +40,7 @@ struct value {
     uint8_t type;
     uint8_t encoding;
     uint8_t flags;
-    uint32_t accessed_s;
+    uint32_t accessed;
     uint32_t key_len;
     uint32_t string_len; /* If EMBEDDED. */
     char rest[];

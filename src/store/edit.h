@@ -121,6 +121,6 @@ struct value *edit_value_rekey(struct value *v, struct bytes key); /* Never `v`.
 struct value *edit_value_retime(struct value *v, int64_t expires_ms);
 struct value *edit_value_splice(struct value *v, size_t offset, size_t removed,
                                 struct bytes inserted, bool raw);
-void edit_value_touch(struct value *v, uint32_t now_s);
+void edit_value_touch(struct value *v, uint32_t accessed);
 
 #endif

@@ -85,9 +85,9 @@ void keyspace_prefetch(const struct keyspace *keys, const struct bytes *wanted, 
 }
 
 /* When a value was last read is not part of the data: no change is made of it. */
-void keyspace_touch(const struct value *v, int64_t now_ms)
+void keyspace_touch(const struct value *v, uint32_t accessed)
 {
-    edit_value_touch((struct value *)v, (uint32_t)(now_ms / 1000));
+    edit_value_touch((struct value *)v, accessed);
 }
 
 size_t keyspace_count(const struct keyspace *keys)
@@ -155,6 +155,13 @@ int64_t keyspace_mean_ttl_ms(const struct keyspace *keys, int64_t now_ms)
 const struct value *keyspace_random(const struct keyspace *keys, struct random *r)
 {
     return table_random(keys->table, r);
+}
+
+const struct value *keyspace_random_expiring(const struct keyspace *keys, struct random *r)
+{
+    size_t count = tree_count(keys->expiry);
+
+    return count == 0 ? NULL : tree_item(tree_select(keys->expiry, random_below(r, count)));
 }
 
 struct scan {

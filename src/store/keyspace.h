@@ -27,8 +27,8 @@ const struct value *keyspace_find_any(const struct keyspace *keys, struct bytes 
 /* As table_prefetch(). */
 void keyspace_prefetch(const struct keyspace *keys, const struct bytes *wanted, size_t count);
 
-/* Notes that a value was asked for. */
-void keyspace_touch(const struct value *v, int64_t now_ms);
+/* Notes the use of a value, as value_accessed() then returns it. */
+void keyspace_touch(const struct value *v, uint32_t accessed);
 
 /* Returns how many keys are bound, those that have expired and were not removed
  * yet among them, and how many have an expiry. */
@@ -49,6 +49,9 @@ int64_t keyspace_mean_ttl_ms(const struct keyspace *keys, int64_t now_ms);
 
 /* Returns a value, each equally likely; NULL if there is none. */
 const struct value *keyspace_random(const struct keyspace *keys, struct random *r);
+
+/* The same, of those that expire. */
+const struct value *keyspace_random_expiring(const struct keyspace *keys, struct random *r);
 
 /* As table_scan() and table_next(), with values. */
 uint64_t keyspace_scan(const struct keyspace *keys, uint64_t cursor,

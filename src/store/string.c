@@ -197,7 +197,7 @@ static struct value *splice_copy(const struct value *v, size_t offset, size_t re
     memcpy(at, old.at, offset);
     splice(at, offset, 0, inserted, 0);
     memcpy(at + offset + inserted.len, old.at + offset + removed, tail);
-    copy->accessed_s = v->accessed_s;
+    copy->accessed = v->accessed;
     return copy;
 }
 

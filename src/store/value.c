@@ -62,7 +62,7 @@ struct value *shell_new(enum value_type type, enum encoding encoding, struct byt
     v->type = (uint8_t)type;
     v->encoding = (uint8_t)encoding;
     v->flags = expiry ? HAS_EXPIRY : 0;
-    v->accessed_s = 0;
+    v->accessed = 0;
     v->key_len = (uint32_t)key.len;
     v->string_len = encoding == EMBEDDED ? (uint32_t)string_len : 0;
     if (expiry) {
@@ -186,14 +186,14 @@ int64_t value_expires_ms(const struct value *v)
     return expires_ms;
 }
 
-uint32_t value_accessed_s(const struct value *v)
+uint32_t value_accessed(const struct value *v)
 {
-    return v->accessed_s;
+    return v->accessed;
 }
 
-void edit_value_touch(struct value *v, uint32_t now_s)
+void edit_value_touch(struct value *v, uint32_t accessed)
 {
-    v->accessed_s = now_s;
+    v->accessed = accessed;
 }
 
 const char *value_type_name(enum value_type type)
@@ -311,7 +311,7 @@ static struct value *shell_move(const struct value *v, struct bytes key, int64_t
         set_body(moved, body(v));
     }
     moved->flags |= v->flags & RAW;
-    moved->accessed_s = v->accessed_s;
+    moved->accessed = v->accessed;
     return moved;
 }
 

@@ -65,9 +65,9 @@ int64_t value_expires_ms(const struct value *v);
  * because all the fields of a hash have. */
 bool value_has_expired(const struct value *v, int64_t now_ms);
 
-/* Returns when the value was last asked for, in seconds of Unix time, cut to 32
- * bits. */
-uint32_t value_accessed_s(const struct value *v);
+/* Returns what was last noted of the use of the value: engine/evict.h tells what it
+ * means. */
+uint32_t value_accessed(const struct value *v);
 
 /* The names that TYPE and OBJECT ENCODING answer with. */
 const char *value_type_name(enum value_type type);
