@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/call.h"
 #include "engine/observe.h"
+#include "store/reclaim.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -84,10 +85,37 @@ bool engine_is_over_limit(const struct engine *e)
     return e->settings.maxmemory != 0 && mem_used() > e->settings.maxmemory;
 }
 
+enum { FREED_IN_A_TURN = 500 };
+
+bool engine_free_some(void)
+{
+    return reclaim_some(FREED_IN_A_TURN);
+}
+
+bool engine_has_to_free(void)
+{
+    return reclaim_pending() > 0;
+}
+
+/* Frees what waits for it while memory is over the limit, but not for so long that it
+ * would be noticed. Returns whether there is more. */
+static bool free_waiting(const struct engine *e)
+{
+    bool more = reclaim_pending() > 0;
+
+    for (int turns = 0; turns < 20 && more && engine_is_over_limit(e); turns++) {
+        more = engine_free_some();
+    }
+    return more;
+}
+
 bool engine_out_of_memory(struct engine *e)
 {
     if (!engine_is_over_limit(e) || e->running.is_script) {
         return engine_is_over_limit(e);
+    }
+    if (free_waiting(e)) {
+        return false;
     }
     if (e->reclaim != NULL) {
         e->reclaim(e);

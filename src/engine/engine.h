@@ -168,6 +168,10 @@ const struct command *engine_find_command(const struct engine *e, size_t argc,
                                           const struct bytes *argv,
                                           const struct command **container);
 
+/* Frees a part of what is big and waits to be freed. Returns whether there is more. */
+bool engine_free_some(void);
+bool engine_has_to_free(void);
+
 /* Returns whether memory is over the limit. */
 bool engine_is_over_limit(const struct engine *e);
 

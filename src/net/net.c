@@ -23,6 +23,7 @@ struct net {
     int port;
     uv_prepare_t prepare; /* Sends what timers wrote, before the loop sleeps. */
     uv_check_t check;     /* Sends what requests wrote, when all have run. */
+    uv_idle_t reclaim;    /* Runs while memory waits to be freed: the loop does not sleep. */
     uv_timer_t cron;
     uv_timer_t waits;       /* Ends what waits no longer than a certain time, */
     int64_t waits_until_ms; /* the next of it then; INT64_MAX: nothing does. */
@@ -57,11 +58,21 @@ static void on_waits(uv_timer_t *handle)
     n->waits_until_ms = INT64_MAX;
 }
 
+static void on_reclaim(uv_idle_t *handle)
+{
+    if (!engine_free_some()) {
+        uv_idle_stop(handle);
+    }
+}
+
 static void on_prepare(uv_prepare_t *handle)
 {
     struct net *n = handle->data;
 
     conn_set_flush(&n->conns);
+    if (engine_has_to_free()) {
+        uv_idle_start(&n->reclaim, on_reclaim);
+    }
     if (engine_is_to_stop(n->conns.engine)) {
         net_close(n);
     } else {
@@ -148,6 +159,7 @@ struct net *net_new(uv_loop_t *loop, struct engine *e, struct net_settings *sett
     n->waits.data = n;
     uv_prepare_init(loop, &n->prepare);
     uv_check_init(loop, &n->check);
+    uv_idle_init(loop, &n->reclaim);
     uv_timer_init(loop, &n->cron);
     uv_timer_init(loop, &n->waits);
     n->waits_until_ms = INT64_MAX;
@@ -256,6 +268,7 @@ void net_close(struct net *n)
     if (!uv_is_closing((uv_handle_t *)&n->cron)) {
         uv_close((uv_handle_t *)&n->prepare, NULL);
         uv_close((uv_handle_t *)&n->check, NULL);
+        uv_close((uv_handle_t *)&n->reclaim, NULL);
         uv_close((uv_handle_t *)&n->cron, NULL);
         uv_close((uv_handle_t *)&n->waits, NULL);
     }

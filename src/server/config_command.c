@@ -6,6 +6,7 @@
 #include "server/commands.h"
 #include "server/config_file.h"
 #include "server/server.h"
+#include "store/reclaim.h"
 
 #include <stdio.h>
 
@@ -182,6 +183,7 @@ static void resetstat(struct call *c)
     struct engine_stats *stats = &c->engine->stats;
 
     *stats = (struct engine_stats){.started_ms = stats->started_ms};
+    reclaim_reset();
     s->rates = (struct rates){0};
     measures_reset(c->engine);
     reply_ok(c);

@@ -4,6 +4,7 @@
 #include "engine/call.h"
 #include "engine/version.h"
 #include "server/memory.h"
+#include "store/reclaim.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -208,8 +209,9 @@ static void add_memory(struct server *s, struct buf *out)
              mem_allocator());
     add_zeros(out, "mem_not_counted_for_evict mem_replication_backlog "
                    "mem_total_replication_buffers mem_clients_slaves mem_cluster_links "
-                   "mem_aof_buffer active_defrag_running lazyfree_pending_objects "
-                   "lazyfreed_objects");
+                   "mem_aof_buffer active_defrag_running");
+    buf_addf(out, "lazyfree_pending_objects:%zu\r\nlazyfreed_objects:%" PRIu64 "\r\n",
+             reclaim_pending(), reclaim_done());
 }
 
 static void add_saving(const struct persist *p, struct buf *out)

@@ -1,6 +1,7 @@
 #include "store/dataset.h"
 
 #include "base/mem.h"
+#include "store/reclaim.h"
 
 struct dataset *dataset_new(unsigned databases)
 {
@@ -31,6 +32,7 @@ void dataset_free(struct dataset *data)
     }
     mem_free(data->db);
     mem_free(data);
+    reclaim_all();
 }
 
 size_t dataset_count(const struct dataset *data)

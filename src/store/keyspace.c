@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "data/tree.h"
 #include "store/edit.h"
+#include "store/reclaim.h"
 
 #include <assert.h>
 
@@ -46,7 +47,7 @@ void keyspace_free(struct keyspace *keys)
     }
     tree_free(keys->expiry, NULL);
     tree_free(keys->fields, NULL);
-    table_free(keys->table, free_value);
+    reclaim_table(keys->table, free_value, true);
     mem_free(keys);
 }
 

@@ -1,6 +1,7 @@
 /* Streams: their entries, in pages. */
 #include "store/stream.h"
 
+#include "store/reclaim.h"
 #include "store/stream_body.h"
 
 /* Trees by id. The order is the milliseconds. */
@@ -583,14 +584,24 @@ bool value_fill_meta(struct value *v, const struct stream_meta *meta)
 
 /* The class. */
 
-void stream_free(void *at)
+static void free_now(void *at)
 {
     struct stream *s = at;
 
-    if (s != NULL) {
-        tree_free(s->pages, page_free);
-        groups_free(s->groups);
-        mem_free(s);
+    tree_free(s->pages, page_free);
+    groups_free(s->groups);
+    mem_free(s);
+}
+
+void stream_free(void *at)
+{
+    enum { PAGES_AT_ONCE = 64 };
+    struct stream *s = at;
+
+    if (s != NULL && s->pages != NULL && tree_count(s->pages) > PAGES_AT_ONCE) {
+        reclaim_whole(s, free_now);
+    } else if (s != NULL) {
+        free_now(s);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "data/tree.h"
 #include "store/body.h"
 #include "store/field.h"
+#include "store/reclaim.h"
 
 struct timed {
     struct table *fields;
@@ -23,7 +24,7 @@ struct timed *timed_new(void)
 void timed_free(struct timed *t)
 {
     tree_free(t->times, NULL);
-    table_free(t->fields, mem_free);
+    reclaim_table(t->fields, mem_free, false);
     mem_free(t);
 }
 

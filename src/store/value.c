@@ -3,6 +3,7 @@
 #include "data/intset.h"
 #include "data/sequence.h"
 #include "store/body.h"
+#include "store/reclaim.h"
 #include "store/timed.h"
 
 const struct value_limits value_limits_default = {
@@ -109,7 +110,7 @@ static void free_intset(void *at)
 
 static void free_table(void *at)
 {
-    table_free(at, mem_free);
+    reclaim_table(at, mem_free, false);
 }
 
 static void free_timed(void *at)

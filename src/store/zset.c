@@ -2,6 +2,7 @@
 #include "store/zset.h"
 
 #include "store/body.h"
+#include "store/reclaim.h"
 
 #include <math.h>
 
@@ -77,7 +78,7 @@ void ranking_free(void *at)
     struct ranking *r = at;
 
     tree_free(r->tree, NULL);
-    table_free(r->table, mem_free);
+    reclaim_table(r->table, mem_free, false);
     mem_free(r);
 }
 
