@@ -29,6 +29,17 @@ void reply_stream_entry(struct call *c, struct stream_entry *entry); /* Reads it
 size_t reply_stream_entries(struct call *c, const struct value *v, struct stream_range range,
                             size_t most, bool backwards);
 
+/* Returns how long ago something was; 0 if that is still to come. */
+static inline int64_t call_age_ms(const struct call *c, int64_t then_ms)
+{
+    int64_t age_ms;
+
+    if (__builtin_sub_overflow(c->now_ms, then_ms, &age_ms)) {
+        return INT64_MAX;
+    }
+    return age_ms < 0 ? 0 : age_ms;
+}
+
 /* Finds argument 1 or another as a stream and the group in it that the argument behind
  * is the name of. Returns false, having failed the call, unless both are there. */
 bool call_stream_group(struct call *c, size_t arg, const struct value **v,

@@ -27,7 +27,7 @@ static bool parse_min_idle(struct call *c, const char *name, int64_t *min_idle_m
 
 static bool is_idle(const struct call *c, const struct claim *claim, const struct stream_pending *p)
 {
-    return claim->min_idle_ms == 0 || c->now_ms - p->delivered_ms >= claim->min_idle_ms;
+    return claim->min_idle_ms == 0 || call_age_ms(c, p->delivered_ms) >= claim->min_idle_ms;
 }
 
 /* Ends that an entry is pending, which has gone. */

@@ -53,21 +53,20 @@ bool progress_has_gaps(const struct stream_progress *p, struct stream_id from)
 
 int64_t progress_read(const struct stream_progress *p, struct stream_id last)
 {
-    int64_t added = (int64_t)p->meta.added;
-    int64_t before_first = added - (int64_t)p->count;
+    uint64_t before_first = p->meta.added - p->count;
     int to_last = stream_id_compare(last, p->meta.last);
     int to_first = stream_id_compare(last, p->first);
 
-    if (added == 0) {
+    if (p->meta.added == 0) {
         return 0;
     }
     if (to_last == 0 || (p->count == 0 && to_last < 0)) {
-        return added;
+        return (int64_t)p->meta.added;
     }
     if (to_last > 0 || progress_has_gaps(p, STREAM_ID_MIN) || to_first > 0) {
         return STREAM_READ_UNKNOWN;
     }
-    return to_first < 0 ? before_first : before_first + 1;
+    return (int64_t)(to_first < 0 ? before_first : before_first + 1);
 }
 
 /* XGROUP. */
@@ -356,12 +355,10 @@ static bool parse_xpending(struct call *c, struct wanted *w)
 
 static void reply_pending(struct call *c, const struct stream_pending *p)
 {
-    int64_t idle_ms = c->now_ms - p->delivered_ms;
-
     reply_array(c, 4);
     reply_stream_id(c, p->id);
     reply_bytes(c, p->consumer->name);
-    reply_int(c, idle_ms < 0 ? 0 : idle_ms);
+    reply_int(c, call_age_ms(c, p->delivered_ms));
     reply_int(c, (int64_t)p->count);
 }
 
@@ -373,7 +370,7 @@ static void reply_wanted(struct call *c, struct tree_at at, const struct wanted 
 
     while (count < w->count && (p = pending_next(&at)) != NULL &&
            stream_id_compare(p->id, w->range.to) <= 0) {
-        if (w->min_idle_ms == 0 || c->now_ms - p->delivered_ms >= w->min_idle_ms) {
+        if (w->min_idle_ms == 0 || call_age_ms(c, p->delivered_ms) >= w->min_idle_ms) {
             reply_pending(c, p);
             count++;
         }

@@ -43,7 +43,7 @@ static void reply_lag(struct call *c, const struct value *v, const struct stream
     } else if (read == STREAM_READ_UNKNOWN) {
         reply_nil(c);
     } else {
-        reply_int(c, (int64_t)p.meta.added - read);
+        reply_int(c, (int64_t)(p.meta.added - (uint64_t)read));
     }
 }
 
@@ -100,12 +100,11 @@ static void xinfo_consumers(struct call *c)
     at = group_each_consumer(g);
     reply_array(c, group_consumers(g));
     while ((consumer = consumer_next(&at)) != NULL) {
-        int64_t idle_ms = c->now_ms - consumer->seen_ms;
         reply_map(c, 3);
         reply_string(c, "name");
         reply_bytes(c, consumer->name);
         reply_named_int(c, "pending", (int64_t)consumer_pending_count(consumer));
-        reply_named_int(c, "idle", idle_ms < 0 ? 0 : idle_ms);
+        reply_named_int(c, "idle", call_age_ms(c, consumer->seen_ms));
     }
 }
 

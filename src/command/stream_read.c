@@ -229,11 +229,12 @@ static void deliver(struct call *c, struct delivering *d, struct stream_id id, u
     call_make(c, change_pending_set(c->db, d->key, &delivery, &d->scratch));
 }
 
-/* Counts an entry as read by the group. */
+/* Counts an entry as read by the group. XGROUP may have set the counter to where it
+ * overflows. */
 static void move_on(struct delivering *d, struct stream_id id)
 {
     if (d->read != STREAM_READ_UNKNOWN && !progress_has_gaps(&d->progress, id)) {
-        d->read++;
+        d->read = (int64_t)((uint64_t)d->read + 1);
     } else if (d->progress.meta.added > 0) {
         d->read = progress_read(&d->progress, id);
     }

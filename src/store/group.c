@@ -368,7 +368,7 @@ void edit_pending_remove(struct value *v, struct bytes group, struct stream_id i
 
 bool value_fill_group(struct value *v, struct bytes name, struct stream_id last, int64_t read)
 {
-    if (stream_group(v, name) != NULL || read < STREAM_READ_UNKNOWN) {
+    if (stream_group(v, name) != NULL) {
         return false;
     }
     edit_group_set(v, name, last, read);
@@ -442,7 +442,6 @@ static void check_group(const struct stream_group *g)
     const struct stream_consumer *c;
     size_t pending = 0;
 
-    assert(g->read >= STREAM_READ_UNKNOWN);
     if (g->consumers != NULL) {
         tree_check(g->consumers);
     }
