@@ -402,6 +402,131 @@ class Connections(Case):
         self.assertEqual(self.client.get("k"), text)
 
 
+class Queues(Case):
+    def test_lists(self):
+        self.assertEqual(self.client.rpush("l", "a", "b", "c"), 3)
+        self.assertEqual(self.client.lrange("l", 0, -1), ["a", "b", "c"])
+        self.assertEqual(self.client.lmove("l", "m", "LEFT", "RIGHT"), "a")
+        self.assertEqual(self.client.lpos("l", "c"), 1)
+        self.assertEqual(self.client.lpop("l", 5), ["b", "c"])
+        self.assertEqual(self.client.exists("l"), 0)
+
+    def test_who_waits_first_is_served_first(self):
+        got = []
+        order = threading.Lock()
+
+        def take(number):
+            client = self.connect(decode_responses=True)
+            with order:
+                waiting = self.client.info("clients")["blocked_clients"]
+                thread = threading.Thread(
+                    target=lambda: got.append((number, client.blpop(["q", "r"], timeout=60))))
+                thread.start()
+                while self.client.info("clients")["blocked_clients"] == waiting:
+                    time.sleep(0.001)
+            return thread
+
+        threads = [take(i) for i in range(3)]
+        for i in range(3):
+            self.client.rpush("r", f"job {i}")
+            threads[i].join()
+        self.assertEqual(got, [(i, ("r", f"job {i}")) for i in range(3)])
+
+    def test_waiting_ends(self):
+        self.assertIsNone(self.client.blpop("none", timeout=0.01))
+        self.assertIsNone(self.client.bzpopmin("none", timeout=0.01))
+        self.assertIsNone(self.client.blmove("none", "other", timeout=0.01))
+
+    def test_sorted_sets(self):
+        self.assertEqual(self.client.zadd("z", {"a": 1, "b": 2.5, "c": "inf"}), 3)
+        self.assertEqual(self.client.zrange("z", 0, -1, withscores=True),
+                         [("a", 1.0), ("b", 2.5), ("c", float("inf"))])
+        self.assertEqual(self.client.zrangebyscore("z", "(1", "+inf", start=0, num=1), ["b"])
+        self.assertEqual(self.client.zincrby("z", 2, "a"), 3.0)
+        self.assertEqual(self.client.zrevrank("z", "a"), 1)
+        self.assertEqual(self.client.bzpopmin("z", timeout=1), ("z", "b", 2.5))
+
+    def test_places(self):
+        self.client.geoadd("g", (13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania"))
+        self.assertAlmostEqual(self.client.geodist("g", "Palermo", "Catania", "km"), 166.2742)
+        self.assertEqual(self.client.geosearch(
+            "g", longitude=15, latitude=37, radius=200, unit="km", sort="ASC"),
+            ["Catania", "Palermo"])
+
+
+class Streams(Case):
+    def test_entries(self):
+        first = self.client.xadd("s", {"name": "a"})
+        second = self.client.xadd("s", {"name": "b"}, maxlen=10, approximate=True)
+        self.assertEqual(self.client.xrange("s"), [(first, {"name": "a"}), (second, {"name": "b"})])
+        self.assertEqual(self.client.xread({"s": first}), [["s", [(second, {"name": "b"})]]])
+        self.assertEqual(self.client.xinfo_stream("s")["length"], 2)
+
+    def test_groups(self):
+        self.client.xgroup_create("s", "g", id="0", mkstream=True)
+        entry = self.client.xadd("s", {"job": "1"})
+        self.assertEqual(self.client.xreadgroup("g", "one", {"s": ">"}),
+                         [["s", [(entry, {"job": "1"})]]])
+        self.assertEqual(self.client.xpending("s", "g")["pending"], 1)
+        self.assertEqual(self.client.xclaim("s", "g", "two", 0, [entry]), [(entry, {"job": "1"})])
+        self.assertEqual(self.client.xack("s", "g", entry), 1)
+        self.assertEqual(self.client.xpending("s", "g")["pending"], 0)
+
+    def test_waiting_for_entries(self):
+        found = []
+        client = self.connect(decode_responses=True)
+        thread = threading.Thread(
+            target=lambda: found.extend(client.xread({"s": "$"}, block=60000)))
+        thread.start()
+        while self.client.info("clients")["blocked_clients"] == 0:
+            time.sleep(0.001)
+        entry = self.client.xadd("s", {"a": "b"})
+        thread.join()
+        self.assertEqual(found, [["s", [(entry, {"a": "b"})]]])
+
+
+class Messages(Case):
+    def listen(self, channels=(), patterns=()):
+        """Returns a client that has subscribed, and has been told so."""
+        listener = self.client.pubsub()
+        self.addCleanup(listener.close)
+        if channels:
+            listener.subscribe(*channels)
+        if patterns:
+            listener.psubscribe(*patterns)
+        for _ in [*channels, *patterns]:
+            self.assertIn("subscribe", listener.get_message(timeout=60)["type"])
+        return listener
+
+    def test_channels_and_patterns(self):
+        listener = self.listen(["news"], ["w*"])
+        self.assertEqual(self.client.publish("news", "hello"), 1)
+        self.assertEqual(self.client.publish("weather", "rain"), 1)
+        self.assertEqual(self.client.publish("sport", "none"), 0)
+        messages = [listener.get_message(timeout=60) for _ in range(2)]
+        self.assertEqual([(m["type"], m["channel"], m["data"]) for m in messages],
+                         [("message", "news", "hello"), ("pmessage", "weather", "rain")])
+        self.assertEqual(self.client.pubsub_numsub("news"), [("news", 1)])
+        self.assertEqual(self.client.pubsub_numpat(), 1)
+
+    def test_a_script_that_fails_has_published_nothing(self):
+        listener = self.listen(["news"])
+        with self.assertRaises(ResponseError):
+            self.client.eval("redis.call('PUBLISH', 'news', 'never') error('no')", 0)
+        self.client.eval("redis.call('PUBLISH', 'news', 'now')", 0)
+        self.assertEqual(listener.get_message(timeout=60)["data"], "now")
+
+    def test_changes_of_keys_are_told(self):
+        before = self.client.config_get("notify-keyspace-events")["notify-keyspace-events"]
+        self.client.config_set("notify-keyspace-events", "KEA")
+        self.addCleanup(self.client.config_set, "notify-keyspace-events", before)
+        listener = self.listen(patterns=["__keyspace@0__:*"])
+        self.client.lpush("l", "a")
+        self.client.lpop("l")
+        events = [listener.get_message(timeout=60)["data"] for _ in range(3)]
+        self.assertEqual(events, ["lpush", "lpop", "del"])
+
+
 class Administration(Case):
     def test_info_is_parsed(self):
         self.client.set("k", "v", ex=100)
