@@ -254,4 +254,50 @@ describe('ioredis', () => {
     await sleep(550);
     assert.isNull(await redis.get('k'));
   });
+
+  it('waits for elements', async () => {
+    const waiting = [connect(), connect()].map((client) => client.blpop('q', 60));
+    while (!/blocked_clients:2/.test(await redis.info('clients'))) {
+      await sleep(1);
+    }
+    await redis.rpush('q', 'a', 'b');
+    const got = (await Promise.all(waiting)).map(([, element]) => element);
+    assert.sameMembers(got, ['a', 'b']);
+  });
+
+  it('ranks by score', async () => {
+    await redis.zadd('z', 1, 'a', 2.5, 'b', '+inf', 'c');
+    assert.deepEqual(await redis.zrange('z', 0, 1, 'WITHSCORES'), ['a', '1', 'b', '2.5']);
+    assert.deepEqual(await redis.zpopmax('z'), ['c', 'inf']);
+  });
+
+  it('reads streams, alone and in groups', async () => {
+    const reading = connect().xread('BLOCK', 60000, 'STREAMS', 's', '$');
+    while (!/blocked_clients:1/.test(await redis.info('clients'))) {
+      await sleep(1);
+    }
+    const id = await redis.xadd('s', '*', 'name', 'a');
+    assert.deepEqual(await reading, [['s', [[id, ['name', 'a']]]]]);
+    await redis.xgroup('CREATE', 's', 'g', 0);
+    const job = await redis.xreadgroup('GROUP', 'g', 'me', 'STREAMS', 's', '>');
+    assert.deepEqual(job, [['s', [[id, ['name', 'a']]]]]);
+    assert.equal(await redis.xack('s', 'g', id), 1);
+  });
+
+  it('hears messages, also of patterns', async () => {
+    const listener = connect();
+    const heard = [];
+    await listener.subscribe('news');
+    await listener.psubscribe('w*');
+    listener.on('message', (channel, message) => heard.push([channel, message]));
+    listener.on('pmessage', (pattern, channel, message) => heard.push([channel, message]));
+    assert.equal(await redis.publish('news', 'hello'), 1);
+    assert.equal(await redis.publish('weather', 'rain'), 1);
+    while (heard.length < 2) {
+      await sleep(1);
+    }
+    assert.deepEqual(heard, [['news', 'hello'], ['weather', 'rain']]);
+    await listener.unsubscribe('news');
+    assert.equal(await redis.publish('news', 'nobody'), 0);
+  });
 });

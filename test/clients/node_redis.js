@@ -175,6 +175,28 @@ for (const RESP of [2, 3]) {
       assert.sameMembers(found.members, names);
     });
 
+    it('waits for elements, in sorted sets as well', async () => {
+      const other = await connect();
+      const waiting = other.bzPopMin('z', 60);
+      await redis.zAdd('z', { score: 1.5, value: 'a' });
+      assert.deepEqual({ ...(await waiting) }, { key: 'z', value: 'a', score: 1.5 });
+      assert.isNull(await other.blPop('none', 0.01));
+    });
+
+    it('reads entries of streams', async () => {
+      const id = await redis.xAdd('s', '*', { name: 'a' });
+      const [entry] = await redis.xRange('s', '-', '+');
+      assert.equal(entry.id, id);
+      assert.deepEqual({ ...entry.message }, { name: 'a' });
+    });
+
+    it('hears messages', async () => {
+      const listener = await connect();
+      const heard = new Promise((resolve) => listener.subscribe('news', resolve).catch(resolve));
+      while ((await redis.publish('news', 'hello')) === 0);
+      assert.equal(await heard, 'hello');
+    });
+
     it('shares a pool of connections', async () => {
       const pool = await createClientPool(options, { maximum: 5 }).connect();
       try {
