@@ -28,11 +28,6 @@ int64_t clock_monotonic_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
-int64_t clock_coarse_us(void)
-{
-    return read_us(CLOCK_MONOTONIC_COARSE);
-}
-
 uint64_t clock_monotonic_ns(void)
 {
     struct timespec t;

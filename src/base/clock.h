@@ -14,10 +14,6 @@ int64_t clock_wall_us(void);
 /* Microseconds on a clock that never goes back and knows no date. */
 int64_t clock_monotonic_us(void);
 
-/* The same clock, as of the last tick of the kernel: some milliseconds old, and
- * cheaper. To see whether time has passed. */
-int64_t clock_coarse_us(void);
-
 /* Ticks: for short times, in a unit of its own, at about 10 ns a reading where the
  * processor has a counter that goes at one pace. What is between two of them becomes
  * a time by clock_ticks_to_ns(). */

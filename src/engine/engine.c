@@ -158,7 +158,7 @@ static bool run(struct session *s, const struct command *command, struct sink *r
 {
     struct engine *e = s->engine;
     struct journal_mark mark = journal_mark(&e->journal);
-    struct timing timing = s->in_script ? measure_begin_inner(e) : measure_begin(e);
+    struct timing timing = s->in_script ? measure_begin_inner(e) : measure_begin(e, command);
     size_t undo_bytes;
     struct call c = {
         .engine = e,

@@ -49,14 +49,43 @@ void measure_apply(struct engine *e)
     slowlog_trim(&e->slowlog, s->slowlog_len);
 }
 
-struct timing measure_begin(struct engine *e)
+/* Returns for how many quick commands in a row the next one counts; 0: it is not
+ * timed. */
+static uint64_t draw_quick(struct engine *e)
+{
+    enum { GAP = 8 };
+    struct measures *m = &e->measures;
+
+    if (m->passed_by > 0) {
+        m->passed_by--;
+        return 0;
+    }
+    m->passed_by = random_below(&e->random, GAP);
+    return m->passed_by + 1;
+}
+
+/* If even a millisecond is of interest, all are timed. */
+static bool is_sampled(const struct measures *m, const struct command *cmd)
+{
+    enum { SLOW_NS = 1000 * 1000 };
+
+    return m->in_row && (cmd->flags & COMMAND_FAST) && m->slow_ns >= SLOW_NS;
+}
+
+struct timing measure_begin(struct engine *e, const struct command *cmd)
 {
     struct measures *m = &e->measures;
-    bool in_row = m->ready != 0;
-    uint64_t start = in_row ? m->ready : clock_ticks();
+    struct timing t = {.weight = 1, .inner = m->inner, .in_row = m->in_row};
 
-    m->ready = 0; /* What this command calls does not begin before it does. */
-    return (struct timing){start, 1, m->inner, in_row};
+    if (is_sampled(m, cmd)) {
+        t.weight = draw_quick(e);
+    }
+    if (t.weight > 0) {
+        t.start = m->ready != 0 ? m->ready : clock_ticks();
+    }
+    m->ready = 0;      /* What this command calls does not begin before it does, */
+    m->in_row = false; /* and is in no row. */
+    return t;
 }
 
 /* Returns whether the next call of a script is to be timed, and for how many. */
@@ -125,6 +154,7 @@ void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes
     if (block_goes_on(c->session)) { /* It is run again. */
         return;
     }
+    m->in_row = t->in_row;
     stats->calls++;
     stats->failed += c->failed || c->returned_error;
     if (t->start == 0) {
@@ -143,12 +173,19 @@ void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes
 
 void measure_row(struct engine *e)
 {
-    e->measures.ready = clock_ticks();
+    e->measures.in_row = true;
+    e->measures.ready = 0;
 }
 
 void measure_rest(struct engine *e)
 {
+    e->measures.in_row = false;
     e->measures.ready = 0;
+}
+
+uint64_t measure_now(const struct engine *e)
+{
+    return e->measures.ready != 0 ? e->measures.ready : clock_ticks();
 }
 
 /* Returns the word that an error begins with; what begins with none is an ERR. */

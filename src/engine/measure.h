@@ -1,8 +1,9 @@
 /* What is counted of commands, how long they take among it.
  *
  * This is done for every command, so it must cost next to nothing: see clock_ticks().
- * Of a script that makes many calls only some are timed, drawn at random; each of those
- * counts for the ones that were passed over. */
+ * Where many commands come one behind the other, in a script or in a pipeline, only some
+ * of the quick ones are timed, drawn at random; each of those counts for the ones that
+ * were passed over. */
 #ifndef ENGINE_MEASURE_H
 #define ENGINE_MEASURE_H
 
@@ -11,6 +12,7 @@
 #include "base/histogram.h"
 
 struct call;
+struct command;
 struct engine;
 struct session;
 
@@ -37,7 +39,9 @@ struct measures {
     size_t error_kinds;
 
     uint64_t slow_ns;    /* What takes as long is told of: see measure_apply(). */
-    uint64_t ready;      /* Ticks: since when the next command could have run; 0: unknown. */
+    bool in_row;         /* Commands come one right behind the other. */
+    uint64_t ready;      /* Ticks: when the last one ended, if it was timed; or 0. */
+    uint64_t passed_by;  /* How many of the quick ones to come are not timed. */
     uint64_t inner;      /* Calls that scripts have made in this request. */
     uint64_t next_timed; /* Which of them is the next to be timed. */
 };
@@ -61,7 +65,7 @@ void measures_reset(struct engine *e);
 void measure_apply(struct engine *e);
 
 /* Begin and end a command. `undo_bytes` is what would undo it. */
-struct timing measure_begin(struct engine *e);
+struct timing measure_begin(struct engine *e, const struct command *cmd);
 struct timing measure_begin_inner(struct engine *e); /* Of a script. */
 void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes);
 
@@ -69,6 +73,9 @@ void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes
  * next begins, until measure_rest(). */
 void measure_row(struct engine *e);
 void measure_rest(struct engine *e);
+
+/* Returns the ticks of now, or of the end of the command just done. */
+uint64_t measure_now(const struct engine *e);
 
 /* Counts the request that a session waits with as one that failed. */
 void measure_unblocked(const struct session *s, struct bytes error);

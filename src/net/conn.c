@@ -312,7 +312,7 @@ static void tick(struct conn_set *set)
 {
     if (!set->time_stands) {
         engine_tick(set->engine);
-        set->coarse_us = clock_coarse_us();
+        set->ticked_at = clock_ticks();
         set->ticked = true;
     }
 }
@@ -321,7 +321,9 @@ static void tick(struct conn_set *set)
  * comes behind it must not be given a lease that has partly passed. */
 static void tick_if_late(struct conn_set *set)
 {
-    if (clock_coarse_us() != set->coarse_us) {
+    enum { LATE_NS = 1000 * 1000 };
+
+    if (clock_ticks_to_ns(measure_now(set->engine) - set->ticked_at) > LATE_NS) {
         tick(set);
     }
 }

@@ -17,9 +17,9 @@ struct conn_set {
     char *shared;       /* Input buffer of whichever connection is read, */
     size_t shared_size; /* unless somebody else's request is in it: */
     bool shared_taken;
-    bool ticked;       /* The clock has been read this turn, */
-    int64_t coarse_us; /* when clock_coarse_us() was this. */
-    bool time_stands;  /* A script is at work, which sees one time. */
+    bool ticked;        /* The clock has been read this turn, */
+    uint64_t ticked_at; /* when clock_ticks() was this. */
+    bool time_stands;   /* A script is at work, which sees one time. */
 };
 
 /* Takes a connected socket. Its peers' addresses are as CLIENT LIST shows them. */
