@@ -1,0 +1,410 @@
+#!/usr/bin/python3
+"""Files and payloads: what redis-server has saved is loaded here, and the other way
+round; what is damaged is refused; and whatever happens while the data are saved, there
+is a whole file."""
+
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from server import PATIENCE_S, SOAK, Check, Error, Server, Status, info, seed
+
+OK = Status(b"OK")
+REDIS = "redis-server"
+KEYS = 120
+DAMAGED = 40 * SOAK  # Files.
+
+# Settings that make redis-server write other encodings, and us as well.
+VARIANTS = [
+    ({}, {}),
+    ({"hash_max_listpack_entries": 0, "zset_max_listpack_entries": 0,
+      "set_max_intset_entries": 0, "rdbcompression": "no"}, {}),
+    ({"hash_max_listpack_entries": 100000, "zset_max_listpack_entries": 100000,
+      "hash_max_listpack_value": 100000, "zset_max_listpack_value": 100000,
+      "set_max_intset_entries": 100000, "list_max_listpack_size": -5},
+     {"hash_max_listpack_entries": 0, "zset_max_listpack_entries": 0,
+      "set_max_intset_entries": 0, "rdbcompression": "no"}),
+    ({"list_max_listpack_size": 2, "stream_node_max_entries": 3, "list_compress_depth": 1},
+     {"hash_max_listpack_entries": 100000, "zset_max_listpack_entries": 100000,
+      "hash_max_listpack_value": 100000, "zset_max_listpack_value": 100000}),
+    ({"rdbchecksum": "no"}, {"rdbchecksum": "no"}),
+]
+
+
+# Random data.
+
+
+def element(rng):
+    kind = rng.randrange(6)
+    if kind < 2:
+        return b"%d" % rng.randrange(-1 << rng.randrange(1, 64), 1 << rng.randrange(1, 63))
+    if kind == 2:
+        return bytes([rng.randrange(97, 100)]) * rng.randrange(300)
+    if kind == 3 and rng.random() < 0.05:
+        return rng.randbytes(rng.randrange(20000))
+    return rng.randbytes(rng.randrange(20))
+
+
+def count(rng):
+    return rng.choice([1, 2, 5, 20, 130, 600])
+
+
+def score(rng):
+    return rng.choice([b"0", b"inf", b"-inf", b"1.5", b"1e300", b"%d" % rng.randrange(1000),
+                       repr(rng.uniform(-1e6, 1e6)).encode()])
+
+
+def make_string(client, key, rng):
+    client.call("SET", key, element(rng))
+
+
+def make_list(client, key, rng):
+    client.call("RPUSH", key, *(element(rng) for _ in range(count(rng))))
+
+
+def make_set(client, key, rng):
+    if rng.random() < 0.4:
+        width = rng.choice([100, 1 << 20, 1 << 40])
+        client.call("SADD", key, *(rng.randrange(-width, width) for _ in range(count(rng))))
+    else:
+        client.call("SADD", key, *(element(rng) for _ in range(count(rng))))
+
+
+def make_zset(client, key, rng):
+    pairs = [(score(rng), element(rng)) for _ in range(count(rng))]
+    client.call("ZADD", key, *(part for pair in pairs for part in pair))
+
+
+def make_hash(client, key, rng):
+    client.call("HSET", key, *(element(rng) for _ in range(2 * count(rng))))
+
+
+def make_stream(client, key, rng):
+    names = [element(rng) for _ in range(3)]
+    ids = []
+    for i in range(count(rng)):
+        fields = [(rng.choice(names), element(rng)) for _ in range(rng.randrange(1, 4))]
+        if rng.random() < 0.7:
+            fields = [(name, element(rng)) for name in names]
+        ids.append(b"%d-%d" % (i // 3 * 1000 + 5, i + 1))
+        client.call("XADD", key, ids[-1], *(part for pair in fields for part in pair))
+    for entry in rng.sample(ids, len(ids) // 4):
+        client.call("XDEL", key, entry)
+    for group in range(rng.randrange(3)):
+        client.call("XGROUP", "CREATE", key, f"group{group}", rng.choice([b"0", b"$", *ids]))
+        client.call("XGROUP", "CREATECONSUMER", key, f"group{group}", "idle")
+        for consumer in range(rng.randrange(4)):
+            client.call("XREADGROUP", "GROUP", f"group{group}", f"consumer{consumer}", "COUNT",
+                        rng.randrange(1, 20), "STREAMS", key, ">")
+        if ids:
+            client.call("XACK", key, f"group{group}", *rng.sample(ids, len(ids) // 3))
+
+
+MAKERS = [make_string, make_list, make_set, make_zset, make_hash, make_stream]
+
+
+def populate(client, rng):
+    for number in range(KEYS):
+        db = rng.choice([0, 0, 0, 5, 15])
+        key = b"key:%d" % number if rng.random() < 0.8 else element(rng) + b"%d" % number
+        client.call("SELECT", db)
+        rng.choice(MAKERS)(client, key, rng)
+        if rng.random() < 0.2:
+            client.call("PEXPIRE", key, rng.randrange(1000000, 1 << 40))
+
+
+# What is in a database.
+
+
+def pairs(flat):
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+def describe_stream(client, key):
+    """Returns what XINFO tells, but for how the entries are kept."""
+    told = pairs(client.call("XINFO", "STREAM", key, "FULL", "COUNT", "0"))
+    del told[b"radix-tree-keys"], told[b"radix-tree-nodes"]
+    told[b"groups"] = [pairs(group) for group in told[b"groups"]]
+    return told
+
+
+READERS = {
+    b"string": lambda client, key: client.call("GET", key),
+    b"list": lambda client, key: client.call("LRANGE", key, 0, -1),
+    b"set": lambda client, key: sorted(client.call("SMEMBERS", key)),
+    b"zset": lambda client, key: client.call("ZRANGE", key, 0, -1, "WITHSCORES"),
+    b"hash": lambda client, key: pairs(client.call("HGETALL", key)),
+    b"stream": describe_stream,
+}
+
+
+def describe(client, key):
+    kind = client.call("TYPE", key)
+    return kind, client.call("PEXPIRETIME", key), READERS[bytes(kind)](client, key)
+
+
+def keys_of(client):
+    """Returns (database, key) of all keys."""
+    found = []
+    for db in range(16):
+        client.call("SELECT", db)
+        found += [(db, key) for key in client.call("KEYS", "*")]
+    return sorted(found)
+
+
+def compare(check, a, b, what):
+    """Checks that two servers have the same data."""
+    keys = keys_of(a)
+    check.equal(keys_of(b), keys, f"{what}: the keys")
+    for db, key in keys:
+        a.call("SELECT", db)
+        b.call("SELECT", db)
+        check.equal(describe(b, key), describe(a, key), f"{what}: {key!r} in database {db}")
+
+
+# Both directions.
+
+
+def test_dumps(check, redis, ours, what):
+    """Has each value restored by the other server, and read there."""
+    for db, key in keys_of(redis):
+        redis.call("SELECT", db)
+        ours.call("SELECT", 10)
+        if not check.equal(ours.call("RESTORE", "copy", 0, redis.call("DUMP", key), "REPLACE"), OK,
+                           f"{what}: RESTORE here of {key!r}"):
+            continue
+        payload = ours.call("DUMP", "copy")
+        check.equal(redis.call("RESTORE", "copy back", 0, payload, "REPLACE"), OK,
+                    f"{what}: RESTORE there of {key!r}")
+        check.equal(describe(redis, "copy back")[2], describe(redis, key)[2],
+                    f"{what}: {key!r} and back")
+        redis.call("DEL", "copy back")
+    ours.call("DEL", "copy")
+
+
+def test_exchange(check, rng, number, redis_options, our_options):
+    """redis-server saves, we load and save, and redis-server loads that."""
+    what = f"variant {number}"
+    with contextlib.ExitStack() as stack:
+        home = stack.enter_context(tempfile.TemporaryDirectory(prefix="moonlatch-rdb-"))
+        first = stack.enter_context(Server(REDIS, **redis_options))
+        redis = stack.enter_context(first.connect())
+        populate(redis, rng)
+        redis.call("SAVE")
+        shutil.copy(pathlib.Path(first.directory, "dump.rdb"), home)
+
+        server = stack.enter_context(Server(dir=home, **our_options))
+        ours = stack.enter_context(server.connect())
+        check.equal(ours.call("DEBUG", "CHECK"), OK, f"{what}: what we loaded is sound")
+        digest = ours.call("DEBUG", "DIGEST")
+        check.equal(ours.call("DEBUG", "RELOAD"), OK, f"{what}: DEBUG RELOAD")
+        check.equal(ours.call("DEBUG", "DIGEST"), digest, f"{what}: the digest behind it")
+        check.equal(ours.call("DEBUG", "LOADAOF"), OK, f"{what}: DEBUG LOADAOF")
+        check.equal(ours.call("DEBUG", "DIGEST"), digest, f"{what}: the digest behind it")
+        check.equal(ours.call("SAVE"), OK, f"{what}: SAVE")
+
+        second = stack.enter_context(Server(REDIS, dir=home, **redis_options))
+        other = stack.enter_context(second.connect())
+        compare(check, redis, other, what)
+        test_dumps(check, redis, ours, what)
+
+
+# Damage.
+
+
+def starts_with(home):
+    """Runs a server on a file. Returns its exit status and log; the status is None if
+    it would have gone on."""
+    process = subprocess.Popen(
+        [os.environ["MOONLATCH_SERVER"], "--port", "0", "--dir", home],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    log = b""
+    for line in process.stdout:
+        log += line
+        if b"Ready to accept" in line:
+            process.terminate()
+            process.stdout.read()
+            return (None if process.wait(PATIENCE_S) == 0 else process.returncode), log
+    return process.wait(PATIENCE_S), log
+
+
+def damage(file, rng):
+    if rng.random() < 0.5:
+        return file[: rng.randrange(len(file))]
+    changed = bytearray(file)
+    for _ in range(rng.randrange(1, 4)):
+        changed[rng.randrange(len(changed))] ^= rng.randrange(1, 256)
+    return bytes(changed)
+
+
+def test_damage(check, rng):
+    with Server() as server, server.connect() as client, tempfile.TemporaryDirectory() as home:
+        for number in range(30):
+            client.call("SET", f"key:{number}", element(rng))
+            client.call("HSET", f"hash:{number}", "f", element(rng), "g", element(rng))
+            client.call("ZADD", f"zset:{number}", score(rng), element(rng))
+        client.call("SAVE")
+        file = pathlib.Path(server.directory, "dump.rdb").read_bytes()
+        target = pathlib.Path(home, "dump.rdb")
+        target.write_bytes(file)
+        check.equal(starts_with(home)[0], None, "the file as it is")
+        for number in range(DAMAGED):
+            target.write_bytes(damage(file, rng))
+            status, log = starts_with(home)
+            check.equal(status, 1, f"damaged file {number}: {log[-2000:]!r}")
+            check.true(b"'dump.rdb'" in log and b"at byte" in log, f"the log names it: {log!r}")
+        target.write_bytes(file.replace(b"REDIS0010", b"REDIS0099"))
+        status, log = starts_with(home)
+        check.true(status == 1 and b"version is 99" in log, f"a version to come: {log!r}")
+
+
+# Saving.
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_kill(check):
+    """A server that is killed while it saves leaves the file that there was."""
+    server = Server(rdb_key_save_delay=1000)
+    file = pathlib.Path(server.directory, "dump.rdb")
+    with server.connect() as client:
+        client.call("SET", "key", "old")
+        client.call("SAVE")
+        before = file.read_bytes()
+        client.call("DEBUG", "POPULATE", 10000)
+        check.equal(client.call("BGSAVE"), Status(b"Background saving started"), "BGSAVE")
+        check.starts(client.call("BGSAVE"), b"ERR Background save already in progress", "two")
+        check.starts(client.call("SAVE"), b"ERR Background save already in progress", "and SAVE")
+        check.true(wait_until(lambda: pathlib.Path(server.directory, "dump.rdb.saving").exists()),
+                   "the new file is begun")
+    children = pathlib.Path(f"/proc/{server.pid}/task")
+    children = [int(child) for task in children.iterdir()
+                for child in (task / "children").read_text().split()]
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    check.equal(len(children), 1, "there was one child")
+    check.true(wait_until(lambda: not any(is_running(child) for child in children)),
+               "the child ends with its parent")
+    check.equal(file.read_bytes(), before, "the file is the old one")
+    server.process = None
+    server.remove()
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def test_failing(check):
+    """While the data cannot be saved, writes are refused, and the server does not end."""
+    with Server(save="3600 1") as server, server.connect() as client:
+        obstacle = pathlib.Path(server.directory, "dump.rdb.saving")
+        obstacle.mkdir()
+        client.call("SET", "key", "1")
+        client.call("BGSAVE")
+        check.true(wait_until(lambda: info(client, "rdb_bgsave_in_progress") == 0), "it ends")
+        check.true(b"rdb_last_bgsave_status:err" in client.call("INFO", "persistence"), "INFO")
+        for refused in (("SET", "key", "2"), ("DEL", "key")):
+            check.starts(client.call(*refused), b"MISCONF ", f"{refused}")
+        check.equal(client.call("GET", "key"), b"1", "reading goes on")
+        check.starts(client.call("EVAL", "return redis.call('set', 'key', '2')", 0), b"MISCONF ",
+                     "a script's writes")
+        check.starts(client.call("SHUTDOWN"), b"ERR Errors trying to SHUTDOWN", "SHUTDOWN")
+        os.kill(server.pid, signal.SIGTERM)
+        time.sleep(0.3)
+        check.equal(client.call("PING"), Status(b"PONG"), "it did not end by SIGTERM either")
+        client.call("CONFIG", "SET", "stop-writes-on-bgsave-error", "no")
+        check.equal(client.call("SET", "key", "3"), OK, "writes are allowed by an option")
+        obstacle.rmdir()
+        check.equal(client.call("SAVE"), OK, "SAVE")
+        check.true(b"rdb_last_bgsave_status:ok" in client.call("INFO", "persistence"), "INFO")
+
+
+def test_restart(check):
+    """What is saved at the end is there at the start."""
+    with tempfile.TemporaryDirectory() as home:
+        for options, saved in (({"save": "3600 1"}, True), ({}, False)):
+            for how in (("SIGTERM",), ("SHUTDOWN",), ("SHUTDOWN", "SAVE"), ("SHUTDOWN", "NOSAVE")):
+                pathlib.Path(home, "dump.rdb").unlink(missing_ok=True)
+                server = Server(dir=home, **options)
+                with server.connect() as client:
+                    client.call("SET", "key", "value")
+                    if how[0] == "SHUTDOWN":
+                        client.send(*how)
+                        client.read_to_end()
+                        server.wait()
+                    else:
+                        server.stop()
+                expected = how[-1] == "SAVE" or (saved and how[-1] != "NOSAVE")
+                with Server(dir=home) as again, again.connect() as client:
+                    check.equal(client.call("EXISTS", "key"), int(expected), f"{how}, {options}")
+
+
+def test_points(check):
+    with Server(save="1 3") as server, server.connect() as client:
+        client.call_many([("SET", "key", str(i)) for i in range(2)])
+        time.sleep(1.3)
+        check.equal(info(client, "rdb_saves"), 0, "too few changes")
+        check.equal(info(client, "rdb_changes_since_last_save"), 2, "changes")
+        client.call("SET", "key", "3")
+        check.true(wait_until(lambda: info(client, "rdb_saves") == 1), "enough of them")
+        check.equal(info(client, "rdb_changes_since_last_save"), 0, "none is left")
+        check.true(abs(client.call("LASTSAVE") - time.time()) < 60, "LASTSAVE")
+        client.call("MULTI")
+        client.call("SET", "key", "4")
+        client.call("BGSAVE")
+        check.equal(client.call("EXEC")[1], Status(b"Background saving scheduled"), "in EXEC")
+        check.true(wait_until(lambda: info(client, "rdb_saves") == 2), "behind EXEC")
+        check.starts(client.call("BGSAVE", "now"), b"ERR syntax error", "BGSAVE now")
+        check.equal(client.call("BGSAVE", "SCHEDULE"), Status(b"Background saving started"), "again")
+
+
+def test_reload(check):
+    with Server() as server, server.connect() as client:
+        client.call("SET", "a", "1")
+        client.call("SAVE")
+        client.call("SET", "b", "2")
+        check.starts(client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH"), b"ERR Error trying to load",
+                     "a key is there already")
+        check.equal(client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH", "MERGE"), OK, "MERGE")
+        check.equal(client.call("DBSIZE"), 2, "both are there")
+        check.equal(client.call("DEBUG", "RELOAD", "NOSAVE"), OK, "NOSAVE")
+        check.equal(client.call("KEYS", "*"), [b"a"], "what had been saved")
+        pathlib.Path(server.directory, "dump.rdb").write_bytes(b"REDIS0010 nonsense")
+        check.starts(client.call("DEBUG", "RELOAD", "NOSAVE"), b"ERR Error trying to load", "damage")
+        check.equal(client.call("KEYS", "*"), [b"a"], "nothing has changed")
+        check.starts(client.call("DEBUG", "RELOAD", "SOON"), b"ERR DEBUG RELOAD only supports", "?")
+
+
+def main():
+    rng = random.Random(seed())
+    check = Check()
+    for number, (redis_options, our_options) in enumerate(VARIANTS):
+        with check.part(f"variant {number}"):
+            test_exchange(check, rng, number, redis_options, our_options)
+    for test in (test_kill, test_failing, test_restart, test_points, test_reload):
+        with check.part(test.__name__):
+            test(check)
+    with check.part("damage"):
+        test_damage(check, rng)
+    check.finish()
+
+
+main()
