@@ -20,6 +20,7 @@ extern const struct command key_commands[];
 extern const struct command list_commands[];
 extern const struct command list_pop_commands[];
 extern const struct command latency_commands[];
+extern const struct command migrate_commands[];
 extern const struct command pubsub_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
@@ -54,6 +55,7 @@ extern const struct command zset_commands[];
     key_commands, \
     latency_commands, \
     list_commands, \
+    migrate_commands, \
     list_pop_commands, \
     pubsub_commands, \
     set_commands, \

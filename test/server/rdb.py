@@ -9,6 +9,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -393,13 +394,76 @@ def test_reload(check):
         check.starts(client.call("DEBUG", "RELOAD", "SOON"), b"ERR DEBUG RELOAD only supports", "?")
 
 
+# MIGRATE.
+
+
+def test_migrate_to(check, client, other, port, what):
+    def migrate(key, *options):
+        return client.call("MIGRATE", "127.0.0.1", port, key, 9, 5000, *options)
+
+    other.call("SELECT", 9)
+    other.call("FLUSHALL")
+    check.equal(migrate("nothing"), Status(b"NOKEY"), f"{what}: no key")
+    client.call("RPUSH", "list", *range(1000))
+    client.call("EXPIRE", "list", 100)
+    check.equal(migrate("list", "COPY"), OK, f"{what}: COPY")
+    check.equal(client.call("EXISTS", "list"), 1, f"{what}: a copy stays")
+    check.equal(other.call("LLEN", "list"), 1000, f"{what}: the copy")
+    check.true(90 < other.call("TTL", "list") <= 100, f"{what}: it expires")
+    check.starts(migrate("list"), b"ERR Target instance replied with error: BUSYKEY", f"{what}: busy")
+    check.equal(client.call("EXISTS", "list"), 1, f"{what}: nothing is lost")
+    check.equal(migrate("list", "REPLACE"), OK, f"{what}: REPLACE")
+    check.equal(client.call("EXISTS", "list"), 0, f"{what}: it has moved")
+    client.call("MSET", "a", 1, "b", 2, "list", 3)
+    check.starts(migrate("", "KEYS", "a", "list"), b"ERR Target", f"{what}: one of two is busy")
+    check.equal(client.call("EXISTS", "a", "list"), 2, f"{what}: both stay")
+    check.equal(migrate("", "REPLACE", "KEYS", "a", "b", "nothing", "a"), OK, f"{what}: several")
+    check.equal(client.call("EXISTS", "a", "b"), 0, f"{what}: all have moved")
+    check.equal(other.call("MGET", "a", "b"), [b"1", b"2"], f"{what}: there they are")
+    check.starts(migrate("list", "AUTH", "secret"), b"ERR Target instance replied with error: ",
+                 f"{what}: AUTH")
+    other.call("CONFIG", "SET", "requirepass", "secret")
+    check.starts(migrate("list", "REPLACE"), b"ERR Target instance replied with error: NOAUTH",
+                 f"{what}: without AUTH")
+    check.equal(migrate("list", "REPLACE", "AUTH", "secret"), OK, f"{what}: AUTH")
+    client.call("SET", "a", "1")
+    check.equal(migrate("a", "REPLACE", "AUTH2", "default", "secret"), OK, f"{what}: AUTH2")
+    other.call("CONFIG", "SET", "requirepass", "")
+
+
+def test_migrate_errors(check, client):
+    def migrate(*rest):
+        return client.call("MIGRATE", "127.0.0.1", *rest)
+
+    client.call("SET", "a", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        check.starts(migrate(silent.getsockname()[1], "a", 0, 100), b"IOERR error or timeout reading",
+                     "nobody answers")
+    check.starts(migrate(1, "a", 0, 100), b"IOERR error or timeout writing", "nobody is there")
+    check.starts(migrate(1, "a", 0, "soon"), b"ERR value is not an integer", "a timeout")
+    check.starts(migrate(1, "a", "x", 100), b"ERR value is not an integer", "a database")
+    check.starts(migrate(1, "a", 0, 100, "KEYS", "b"), b"ERR When using MIGRATE KEYS", "KEYS")
+    for options in (("MOVE",), ("AUTH",), ("AUTH2", "user")):
+        check.starts(migrate(1, "a", 0, 100, *options), b"ERR syntax error", f"{options}")
+    check.equal(client.call("GET", "a"), b"1", "the key is still there")
+
+
+def test_migrate(check):
+    with Server() as server, server.connect() as client:
+        for program in (None, REDIS):
+            with Server(program) as target, target.connect() as other:
+                test_migrate_to(check, client, other, target.port, f"to {program or 'ours'}")
+        test_migrate_errors(check, client)
+
+
 def main():
     rng = random.Random(seed())
     check = Check()
     for number, (redis_options, our_options) in enumerate(VARIANTS):
         with check.part(f"variant {number}"):
             test_exchange(check, rng, number, redis_options, our_options)
-    for test in (test_kill, test_failing, test_restart, test_points, test_reload):
+    for test in (test_kill, test_failing, test_restart, test_points, test_reload,
+                 test_migrate):
         with check.part(test.__name__):
             test(check)
     with check.part("damage"):
