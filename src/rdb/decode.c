@@ -176,7 +176,13 @@ static bool fill_plain(struct filling *f)
 {
     RDB_TEXT_LOCAL(element);
 
-    return rdb_read_text(f->r, &element) && add_to_list(f, &element.bytes);
+    if (!rdb_read_text(f->r, &element)) {
+        return false;
+    }
+    if (element.bytes.len == 0) { /* Only long ones are written like this. */
+        return rdb_refuse(f->r, damaged);
+    }
+    return add_to_list(f, &element.bytes);
 }
 
 static bool fill_node(struct filling *f, const struct encoding *e)
