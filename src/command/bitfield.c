@@ -172,10 +172,11 @@ static bool store(struct call *c, const struct step *s, int64_t old, int64_t num
     const struct value *v = keyspace_find(c->keys, c->argv[1], c->now_ms);
     struct place p = place_of(s);
     unsigned __int128 mask = (((unsigned __int128)1 << s->width) - 1) << p.behind;
-    unsigned __int128 all = load(value_string(v), p);
+    struct bytes content = v == NULL ? (struct bytes){0} : value_string(v);
+    unsigned __int128 all = load(content, p);
     char bytes[9];
 
-    if (number == old) {
+    if (number == old && p.at + p.len <= content.len) {
         return false;
     }
     assert(p.len <= sizeof bytes);
@@ -190,9 +191,9 @@ static bool store(struct call *c, const struct step *s, int64_t old, int64_t num
 
 /* Doing it. */
 
-/* Returns whether that is an event: something has changed, or, when the string `grew`
- * for it, a number was written. */
-static bool run_step(struct call *c, const struct step *s, bool grew)
+/* Returns whether that is an event: something has changed, or, when the string `grows`,
+ * a number was written. */
+static bool run_step(struct call *c, const struct step *s, bool grows)
 {
     const struct value *v = keyspace_find(c->keys, c->argv[1], c->now_ms);
     struct place p = place_of(s);
@@ -215,27 +216,35 @@ static bool run_step(struct call *c, const struct step *s, bool grew)
         return false;
     }
     reply_int(c, s->action == INCRBY ? fitting : old);
-    return store(c, s, old, fitting) || grew;
+    return store(c, s, old, fitting) || grows;
 }
 
-/* Makes the string as long as the steps that write will have it, so that one which
- * fails has an effect as well, as in Redis. Returns whether it was shorter. */
-static bool make_room(struct call *c, const struct value *v, const struct step *steps, size_t count)
+/* Returns how long the string gets: as the steps that write would have it, since one
+ * that fails has this effect as well, as in Redis. */
+static size_t wanted_len(const struct step *steps, size_t count, size_t len)
 {
-    size_t len = v == NULL ? 0 : value_string(v).len;
-    size_t end = len;
-
     for (size_t i = 0; i < count; i++) {
         struct place p = place_of(&steps[i]);
-        if (steps[i].action != GET && p.at + p.len > end) {
-            end = p.at + p.len;
+        if (steps[i].action != GET && p.at + p.len > len) {
+            len = p.at + p.len;
         }
     }
-    if (end == len) {
-        return false;
+    return len;
+}
+
+static size_t length_of(const struct value *v)
+{
+    return v == NULL ? 0 : value_string(v).len;
+}
+
+/* Makes a string as long as it should have got. */
+static void lengthen(struct call *c, size_t len)
+{
+    const struct value *v = keyspace_find(c->keys, c->argv[1], c->now_ms);
+
+    if (length_of(v) < len) {
+        string_overwrite(c, v, c->argv[1], len - 1, BYTES("\0"));
     }
-    string_overwrite(c, v, c->argv[1], end - 1, BYTES("\0"));
-    return true;
 }
 
 static bool only_gets(const struct step *steps, size_t count)
@@ -251,17 +260,19 @@ static bool only_gets(const struct step *steps, size_t count)
 static void run_steps(struct call *c, const struct step *steps, size_t count)
 {
     const struct value *v;
+    size_t len, wanted;
     bool changed = false;
-    bool grew;
 
     if (!call_find(c, 1, VALUE_STRING, &v)) {
         return;
     }
-    grew = make_room(c, v, steps, count);
+    len = length_of(v);
+    wanted = wanted_len(steps, count, len);
     reply_array(c, count);
     for (size_t i = 0; i < count; i++) {
-        changed |= run_step(c, &steps[i], grew);
+        changed |= run_step(c, &steps[i], wanted > len);
     }
+    lengthen(c, wanted);
     if (changed) {
         call_event(c, EVENT_STRING, "setbit", c->argv[1]);
     }
