@@ -61,12 +61,6 @@ static void client_getname(struct call *c)
     reply_bytes(c, buf_bytes(&c->session->name));
 }
 
-/* Nobody is redirected to: there is no tracking. */
-static void client_getredir(struct call *c)
-{
-    reply_int(c, -1);
-}
-
 static void client_id(struct call *c)
 {
     reply_int(c, (int64_t)c->session->id);
@@ -307,7 +301,7 @@ static void client_no_touch(struct call *c)
     }
 }
 
-static struct session *find_session(const struct engine *e, int64_t id)
+struct session *client_find(const struct engine *e, int64_t id)
 {
     struct session *s = e->sessions;
 
@@ -367,7 +361,7 @@ static void client_unblock(struct call *c)
     if (!call_int(c, 2, &id)) {
         return;
     }
-    s = find_session(c->engine, id);
+    s = client_find(c->engine, id);
     reply_int(c, s != NULL &&
                      block_end(s, fails ? "UNBLOCKED client unblocked via CLIENT UNBLOCK" : NULL));
 }
@@ -417,18 +411,6 @@ static void client_setname(struct call *c)
     reply_ok(c);
 }
 
-static void client_trackinginfo(struct call *c)
-{
-    reply_map(c, 3);
-    reply_string(c, "flags");
-    reply_set(c, 1);
-    reply_string(c, "off");
-    reply_string(c, "redirect");
-    reply_int(c, -1);
-    reply_string(c, "prefixes");
-    reply_array(c, 0);
-}
-
 /* clang-format off */
 enum {
     ANYONE = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
@@ -436,6 +418,7 @@ enum {
 };
 
 const struct command client_subcommands[] = {
+    {.name = "caching", .arity = 3, .flags = ANYONE, .run = client_caching, .group = "connection", .since = "6.0.0", .complexity = "O(1)", .summary = "Sets whether what the next request reads is tracked", .syntax = "<YES | NO>"},
     {.name = "getname", .arity = 2, .flags = ANYONE, .run = client_getname, .group = "connection", .since = "2.6.9", .complexity = "O(1)", .summary = "Returns the name of this connection", .syntax = ""},
     {.name = "getredir", .arity = 2, .flags = ANYONE, .run = client_getredir, .group = "connection", .since = "6.0.0", .complexity = "O(1)", .summary = "Returns which connection is told of what this one tracks, or -1", .syntax = ""},
     {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "connection", .since = "5.0.0", .complexity = "O(1)", .summary = "Returns this text", .syntax = ""},
@@ -451,6 +434,7 @@ const struct command client_subcommands[] = {
     {.name = "setname", .arity = 3, .flags = ANYONE, .run = client_setname, .group = "connection", .since = "2.6.9", .complexity = "O(1)", .summary = "Names this connection", .syntax = "connection-name"},
     {.name = "unblock", .arity = -3, .flags = ADMINS, .run = client_unblock, .group = "connection", .since = "5.0.0", .complexity = "O(N) with N connections", .summary = "Ends the waiting of another connection", .syntax = "client-id [TIMEOUT | ERROR]"},
     {.name = "unpause", .arity = 2, .flags = ADMINS, .run = client_unpause, .group = "connection", .since = "6.2.0", .complexity = "O(N) with N requests put off", .summary = "Ends a pause", .syntax = ""},
+    {.name = "tracking", .arity = -3, .flags = ANYONE, .run = client_tracking, .group = "connection", .since = "6.0.0", .complexity = "O(1), or O(N) with N prefixes", .summary = "Sets whether this connection is told when keys change that it has read, or that begin so", .syntax = "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]"},
     {.name = "trackinginfo", .arity = 2, .flags = ANYONE, .run = client_trackinginfo, .group = "connection", .since = "6.2.0", .complexity = "O(1)", .summary = "Returns what this connection tracks", .syntax = ""},
     {0},
 };

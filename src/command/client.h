@@ -14,4 +14,13 @@ bool client_check_name(struct call *c, struct bytes name);
 /* Names a session. An empty name takes the old one away. */
 void client_set_name(struct session *s, struct bytes name);
 
+/* Returns the session with that number, or NULL. */
+struct session *client_find(const struct engine *e, int64_t id);
+
+/* About tracking: see tracking.c. */
+void client_caching(struct call *c);
+void client_getredir(struct call *c);
+void client_tracking(struct call *c);
+void client_trackinginfo(struct call *c);
+
 #endif

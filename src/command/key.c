@@ -346,6 +346,8 @@ static void flush(struct call *c, unsigned db)
 {
     if (keyspace_count(c->engine->data->db[db]) > 0) {
         call_make(c, change_flush(db));
+    } else {
+        call_flush_nothing(c);
     }
 }
 

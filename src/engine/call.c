@@ -111,6 +111,9 @@ const struct value *call_find_any(struct call *c, struct bytes key)
 
     if (v != NULL && is_use(c)) {
         evict_note_use(c->engine, v);
+    } else if (v == NULL && keyspace_count_expiring(c->keys) > 0 &&
+               keyspace_find_any(c->keys, key) != NULL) {
+        engine_note_stale(c->engine, c->db, key);
     }
     if (c->command->flags & COMMAND_READONLY) {
         if (v != NULL) {

@@ -36,6 +36,7 @@ enum command_flags {
     COMMAND_IMMEDIATE = 1 << 25,  /* Runs at once inside MULTI, instead of being queued. */
     COMMAND_EXECUTES = 1 << 26,   /* Runs what has been queued. */
     COMMAND_SUBSCRIBED = 1 << 27, /* Allowed to who has subscribed to something in RESP2. */
+    COMMAND_SCRIPT = 1 << 28,     /* Runs a script. */
 };
 
 /* How a command uses the keys that a key spec finds. */

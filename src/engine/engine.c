@@ -43,6 +43,7 @@ void engine_free(struct engine *e)
     dataset_free(e->data);
     slowlog_trim(&e->slowlog, 0);
     measures_free(e);
+    buf_clear(&e->stale);
     registry_free(e->commands);
     buf_clear(&e->settings.requirepass);
     mem_free(e);
@@ -153,6 +154,14 @@ static void batch_end(struct engine *e)
 
 /* Running one command. */
 
+/* Tells of a command to those who want to know before it runs. */
+static void announce(const struct call *c)
+{
+    if (c->engine->tracking.sessions > 0 && (c->command->flags & COMMAND_SCRIPT)) {
+        tracking_see_script(c);
+    }
+}
+
 static bool run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
                 const struct bytes *argv)
 {
@@ -172,12 +181,16 @@ static bool run(struct session *s, const struct command *command, struct sink *r
         .now_ms = logtime_ms(&e->time),
     };
 
+    announce(&c);
     command->run(&c);
     undo_bytes = e->journal.arena.used - mark.arena.used;
     if (c.failed) {
         journal_rollback(&e->journal, mark);
     }
     measure_end(&c, &timing, undo_bytes);
+    if (e->tracking.sessions > 0) {
+        tracking_see_call(&c);
+    }
     return !c.failed;
 }
 
@@ -329,6 +342,8 @@ static bool may_run(struct session *s, const struct command *cmd)
     return true;
 }
 
+static void expire_stale(struct engine *e);
+
 static void run_request(struct session *s, const struct command *cmd, size_t argc,
                         const struct bytes *argv)
 {
@@ -336,6 +351,9 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
     struct session *outer = e->client; /* Whose script has opened the busy door. */
     struct sink *reply = session_sink(s);
 
+    if (e->tracking.keys != NULL && !e->running.is_script) {
+        tracking_limit(e);
+    }
     if (s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE)) {
         if (!s->multi_failed && !s->watch_failed) { /* Else it will not run anyway. */
             session_queue(s, cmd, argc, argv);
@@ -355,6 +373,9 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
     e->client = outer;
     if (e->waiting.ready_first != NULL) {
         block_serve(e);
+    }
+    if (e->stale.len > 0) {
+        expire_stale(e);
     }
 }
 
@@ -390,11 +411,14 @@ static void handle_request(struct session *s, size_t argc, const struct bytes *a
     }
 }
 
-/* CLIENT REPLY SKIP is about one request, however often that runs. */
-static void handle_reply_mode(struct session *s)
+/* CLIENT REPLY SKIP and CLIENT CACHING are about one request, however often that runs. */
+static void end_request(struct session *s)
 {
     if (s->wait != NULL) {
         return;
+    }
+    if (s->tracker != NULL) {
+        tracking_end_request(s);
     }
     if (s->reply_mode == REPLY_SKIP) {
         s->reply_mode = REPLY_SKIP_NEXT;
@@ -410,14 +434,14 @@ void engine_execute(struct session *s, size_t argc, const struct bytes *argv)
     resp_sink_begin(&s->sink);
     s->engine->stats.commands++;
     handle_request(s, argc, argv);
-    handle_reply_mode(s);
+    end_request(s);
 }
 
 void engine_run_again(struct session *s, size_t argc, const struct bytes *argv)
 {
     resp_sink_begin(&s->sink);
     handle_request(s, argc, argv);
-    handle_reply_mode(s);
+    end_request(s);
 }
 
 /* Returns what is probably the first key of a request: nearly all commands name it
@@ -560,6 +584,39 @@ static bool expire_one(struct engine *e, unsigned db, int64_t now_ms)
         expire_field(e, db, v, field);
     }
     return v != NULL;
+}
+
+/* What is in engine->stale, in front of each key. */
+struct stale {
+    unsigned db;
+    size_t len;
+};
+
+void engine_note_stale(struct engine *e, unsigned db, struct bytes key)
+{
+    enum { STALE_MAX = 64 * 1024 }; /* More will be removed without being asked for. */
+    struct stale stale = {db, key.len};
+
+    if (e->stale.len < STALE_MAX) {
+        buf_add(&e->stale, (struct bytes){(const char *)&stale, sizeof stale});
+        buf_add(&e->stale, key);
+    }
+}
+
+static void expire_stale(struct engine *e)
+{
+    struct buf all = e->stale;
+    size_t at = 0;
+
+    e->stale = (struct buf){0};
+    while (at < all.len) {
+        struct stale stale;
+        memcpy(&stale, all.at + at, sizeof stale);
+        at += sizeof stale;
+        engine_expire_now(e, stale.db, (struct bytes){all.at + at, stale.len});
+        at += stale.len;
+    }
+    buf_clear(&all);
 }
 
 static bool expire_until(struct engine *e, int64_t end_us)

@@ -14,6 +14,7 @@
 #include "engine/pubsub.h"
 #include "engine/session.h"
 #include "engine/slowlog.h"
+#include "engine/tracking.h"
 #include "engine/watch.h"
 #include "store/journal.h"
 
@@ -35,6 +36,7 @@ struct engine_settings {
     bool scripts_may_wait;       /* On in tests only: commands that wait may be called. */
     int min_replicas;            /* Others that must have a write; there are none. */
     unsigned notify;             /* Events that are told of, a set of enum event_class. */
+    size_t tracking_max_keys;    /* tracking-table-max-keys; 0: no limit. */
     int64_t slowlog_us;          /* slowlog-log-slower-than; below 0: nothing is. */
     size_t slowlog_len;          /* slowlog-max-len */
     int64_t latency_ms;          /* latency-monitor-threshold; 0: off. */
@@ -94,11 +96,14 @@ struct engine {
     struct waiting waiting;
     struct pause pause;
     struct pubsub pubsub;
+    struct tracking tracking;
     struct engine_log log;
 
     struct measures measures;
     struct slowlog slowlog;
     struct latency latency;
+
+    struct buf stale; /* Keys that have expired and were asked for: see engine_note_stale(). */
 
     struct session *client; /* Whose request is at work, or NULL. */
     struct session *sessions;
@@ -184,6 +189,10 @@ void engine_evict(struct engine *e, unsigned db, struct bytes key);
 
 /* Removes a key that has expired, though nobody asked for it. */
 void engine_expire_now(struct engine *e, unsigned db, struct bytes key);
+
+/* Has a key removed behind the request at work, if it has expired: so those who watch
+ * and track it learn of that as soon as anybody does. */
+void engine_note_stale(struct engine *e, unsigned db, struct bytes key);
 
 /* Removes keys that have expired, for at most `budget_us`. Returns whether there
  * may be more. */

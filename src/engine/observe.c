@@ -6,6 +6,7 @@
 struct observer {
     bool (*listens)(const struct engine *e);
     void (*change)(struct engine *e, const struct change *inverse);
+    void (*end)(struct engine *e); /* Of the batch; or NULL. */
 };
 
 static bool watch_listens(const struct engine *e)
@@ -25,9 +26,15 @@ static bool block_listens(const struct engine *e)
     return block_any(&e->waiting);
 }
 
+static bool tracking_listens(const struct engine *e)
+{
+    return e->tracking.sessions > 0;
+}
+
 static const struct observer observers[] = {
-    {watch_listens, watch_change},
-    {block_listens, block_see},
+    {watch_listens, watch_change, NULL},
+    {block_listens, block_see, NULL},
+    {tracking_listens, tracking_see, tracking_see_end},
 };
 
 enum { OBSERVERS = sizeof observers / sizeof *observers };
@@ -69,9 +76,9 @@ static void see_change(const struct change *inverse, void *context)
 
 /* Who is told of notes, by their kind. */
 static void (*const tell[])(struct engine *e, const struct note *n) = {
-    [NOTE_EVENT] = event_see_note,
-    [NOTE_MESSAGE] = pubsub_see_note,
-    [NOTE_SHARD_MESSAGE] = pubsub_see_note,
+    [NOTE_EVENT] = event_see_note,          [NOTE_MESSAGE] = pubsub_see_note,
+    [NOTE_SHARD_MESSAGE] = pubsub_see_note, [NOTE_FLUSH] = tracking_see_flush,
+    [NOTE_READ] = tracking_see_read,
 };
 
 static void see_note(const struct note *n, void *context)
@@ -82,4 +89,9 @@ static void see_note(const struct note *n, void *context)
 void observe_batch(struct engine *e)
 {
     journal_each(&e->journal, &(struct journal_visitor){see_change, see_note, e});
+    for (size_t i = 0; i < OBSERVERS; i++) {
+        if (observers[i].end != NULL && observers[i].listens(e)) {
+            observers[i].end(e);
+        }
+    }
 }

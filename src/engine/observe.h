@@ -12,6 +12,8 @@ enum note_kind {
     NOTE_EVENT,         /* `name` has happened to the key `content`. */
     NOTE_MESSAGE,       /* `content` is published on the channel `name`, */
     NOTE_SHARD_MESSAGE, /* or the shard channel. */
+    NOTE_FLUSH,         /* A database was flushed in which nothing was. */
+    NOTE_READ,          /* The client of the batch has read the key `content`. */
 };
 
 /* Whether anybody listens to changes, so that undo must be kept for each batch. */

@@ -20,6 +20,7 @@ void session_clear(struct session *s)
     session_drop_queue(s);
     watch_drop_all(&s->engine->watchers, s);
     pubsub_drop(s);
+    tracking_drop(s);
     buf_clear(&s->out);
     buf_clear(&s->name);
     buf_clear(&s->lib_name);
@@ -113,6 +114,7 @@ void session_reset(struct session *s)
     session_drop_queue(s);
     watch_drop_all(&s->engine->watchers, s);
     pubsub_drop(s);
+    tracking_stop(s);
     buf_clear(&s->name);
     session_set_resp(s, RESP2);
     s->db = 0;
@@ -120,6 +122,20 @@ void session_reset(struct session *s)
     s->reply_mode = REPLY_ON;
     s->no_evict = false;
     s->no_touch = false;
+}
+
+static void add_tracking_flags(const struct tracker *t, struct buf *out)
+{
+    if (!tracking_is_on(t)) {
+        return;
+    }
+    buf_add_byte(out, 't');
+    if (t->broken) {
+        buf_add_byte(out, 'R');
+    }
+    if (t->mode.broadcasts) {
+        buf_add_byte(out, 'B');
+    }
 }
 
 static void add_flags(const struct session *s, struct buf *out)
@@ -135,6 +151,7 @@ static void add_flags(const struct session *s, struct buf *out)
     if (s->wait != NULL) {
         buf_add_byte(out, 'b');
     }
+    add_tracking_flags(s->tracker, out);
     if (s->watch_failed) {
         buf_add_byte(out, 'd');
     }
@@ -186,7 +203,9 @@ void session_describe(const struct session *s, struct buf *out)
              s->queue_bytes, s->out.cap, s->out.cap, s->out.len, session_memory(s),
              s->out.len > 0 ? "rw" : "r");
     add_last_command(s, out);
-    buf_addf(out, " user=default redir=-1 resp=%d lib-name=", s->sink.sink.version);
+    buf_addf(out, " user=default redir=%" PRId64 " resp=%d lib-name=",
+             tracking_is_on(s->tracker) ? (int64_t)s->tracker->redirect_id : -1,
+             s->sink.sink.version);
     buf_add(out, buf_bytes(&s->lib_name));
     buf_addf(out, " lib-ver=");
     buf_add(out, buf_bytes(&s->lib_version));

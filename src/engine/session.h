@@ -10,6 +10,7 @@
 
 struct command;
 struct engine;
+struct tracker;
 struct wait;
 struct watch;
 
@@ -58,6 +59,7 @@ struct session {
     struct watch *watches;
 
     struct subscriptions subscriptions;
+    struct tracker *tracker; /* NULL: it has never tracked. */
 
     struct wait *wait; /* It waits, and takes no requests: see engine/block.h. NULL: it does not. */
 

@@ -96,6 +96,7 @@ static void on_cron(uv_timer_t *handle)
         return;
     }
     engine_expire(n->conns.engine, EXPIRE_BUDGET_US);
+    tracking_limit(n->conns.engine);
     conn_set_prune(&n->conns);
 }
 

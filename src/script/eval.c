@@ -371,8 +371,8 @@ static const struct command script_subcommands[] = {
     {0},
 };
 
-#define EVAL_FLAGS    (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
-#define EVAL_RO_FLAGS (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_READONLY | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
+#define EVAL_FLAGS    (COMMAND_SCRIPT | COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
+#define EVAL_RO_FLAGS (COMMAND_SCRIPT | COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_READONLY | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
 
 const struct command script_commands[] = {
     {.name = "eval", .arity = -3, .flags = EVAL_FLAGS, .keys = {NUMBERED_KEYS(2, KEY_RW | KEY_ACCESS | KEY_UPDATE)}, .run = eval, .group = "scripting", .since = "2.6.0", .complexity = "Depends on the script", .summary = "Runs a script, wholly or not at all", .syntax = "script numkeys [key ...] [arg ...]"},

@@ -140,9 +140,8 @@ static void add_clients(struct server *s, struct buf *out)
              s->engine->session_count, s->settings.net.max_clients);
     buf_addf(out, "client_recent_max_input_buffer:%zu\r\nclient_recent_max_output_buffer:%zu\r\n",
              input, output);
-    buf_addf(out, "blocked_clients:%zu\r\nclients_in_timeout_table:%zu\r\n", waiting,
-             block_timed_count(s->engine));
-    add_zeros(out, "tracking_clients");
+    buf_addf(out, "blocked_clients:%zu\r\ntracking_clients:%zu\r\nclients_in_timeout_table:%zu\r\n",
+             waiting, s->engine->tracking.sessions, block_timed_count(s->engine));
 }
 
 static void add_used_memory(const struct memory_report *r, struct buf *out)
@@ -279,6 +278,17 @@ static void add_script_stats(const struct engine_stats *stats, struct buf *out)
     buf_addf(out, "script_kills:%" PRIu64 "\r\n", stats->script_kills);
 }
 
+static void add_listeners(const struct engine *e, struct buf *out)
+{
+    buf_addf(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:%zu\r\n",
+             pubsub_topics(e, TOPIC_CHANNEL), pubsub_topics(e, TOPIC_PATTERN),
+             pubsub_topics(e, TOPIC_SHARD));
+    buf_addf(out,
+             "tracking_total_keys:%zu\r\ntracking_total_items:%zu\r\n"
+             "tracking_total_prefixes:%zu\r\n",
+             tracking_keys(e), e->tracking.items, tracking_prefixes(e));
+}
+
 static void add_stats(struct server *s, struct buf *out)
 {
     const struct engine_stats *stats = &s->engine->stats;
@@ -294,16 +304,14 @@ static void add_stats(struct server *s, struct buf *out)
     buf_addf(out, "total_reads_processed:%" PRIu64 "\r\ntotal_writes_processed:%" PRIu64 "\r\n",
              stats->reads, stats->writes);
     add_script_stats(stats, out);
-    buf_addf(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:%zu\r\n",
-             pubsub_topics(s->engine, TOPIC_CHANNEL), pubsub_topics(s->engine, TOPIC_PATTERN),
-             pubsub_topics(s->engine, TOPIC_SHARD));
+    add_listeners(s->engine, out);
     add_zeros(out,
               "total_net_repl_input_bytes total_net_repl_output_bytes sync_full "
               "sync_partial_ok sync_partial_err migrate_cached_sockets slave_expires_tracked_keys "
               "active_defrag_hits active_defrag_misses active_defrag_key_hits "
               "active_defrag_key_misses total_active_defrag_time "
-              "current_active_defrag_time tracking_total_keys tracking_total_items "
-              "tracking_total_prefixes unexpected_error_replies dump_payload_sanitizations "
+              "current_active_defrag_time "
+              "unexpected_error_replies dump_payload_sanitizations "
               "io_threaded_reads_processed io_threaded_writes_processed "
               "reply_buffer_shrinks reply_buffer_expands");
 }

@@ -74,6 +74,7 @@ const struct option options[] = {
     {"latency-tracking",          .type = OPTION_BOOL,    FIELD(engine.latency_tracking), .initial = "yes", .summary = "Keep, of each command, how many calls took how long"},
     {"latency-tracking-info-percentiles", .type = OPTION_PERCENTILES, FIELD(percentiles), .initial = "50 99 99.9", .summary = "What INFO latencystats tells of that"},
 
+    {"tracking-table-max-keys",   .type = OPTION_INTEGER, FIELD(engine.tracking_max_keys), .max = INT64_MAX, .initial = "1000000", .summary = "Keys that are remembered for CLIENT TRACKING; 0 for no limit"},
     {"notify-keyspace-events",    .type = OPTION_EVENTS,  FIELD(engine.notify), .initial = "", .summary = "What is published of keys: K and E for channels of keys and of events; A for all events but n and m, or g $ l s h z x e t d n m for some"},
 
     {"loglevel",        .type = OPTION_ENUM,    FIELD(log_level), .words = log_levels,              .initial = "notice", .summary = "What to log: debug, verbose, notice or warning"},
@@ -126,7 +127,6 @@ const struct option options[] = {
     {"list-compress-depth",          .type = OPTION_INTEGER, .initial = "0"},
     {"maxmemory-clients",            .type = OPTION_SHARE,   .initial = "0"},
     {"maxmemory-eviction-tenacity",  .type = OPTION_INTEGER, .max = 100, .initial = "10"},
-    {"tracking-table-max-keys",      .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "1000000"},
 
     /* Observation. */
     {"acllog-max-len",               .type = OPTION_INTEGER, .max = INT64_MAX, .initial = "128"},

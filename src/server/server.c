@@ -98,6 +98,7 @@ const char *server_apply(struct server *s, const char **option)
     to->latency_ms = from->engine.latency_ms;
     to->latency_tracking = from->engine.latency_tracking;
     to->notify = from->engine.notify;
+    to->tracking_max_keys = from->engine.tracking_max_keys;
     measure_apply(s->engine);
     to->rdb_compression = from->engine.rdb_compression;
     to->requirepass.len = 0;
