@@ -551,16 +551,19 @@ static void make_undone(struct scenario *s, const struct session *original, size
     struct digest before = dataset_digest(e->data);
     struct engine_stats stats = e->stats;
     struct random random = e->random;
+    struct session *monitors = e->monitors;
     struct session session;
 
     session_init(&session, e);
     session.db = original->db;
     session.authenticated = original->authenticated;
     session_set_resp(&session, original->sink.sink.version);
+    e->monitors = NULL;
     e->log = (struct engine_log){.append = undo};
     engine_execute(&session, argc, argv);
     take_sent(s, &session, &s->undone);
     session_clear(&session);
+    e->monitors = monitors;
     e->stats = stats;
     e->random = random;
 

@@ -21,6 +21,7 @@ extern const struct command list_commands[];
 extern const struct command list_pop_commands[];
 extern const struct command latency_commands[];
 extern const struct command migrate_commands[];
+extern const struct command monitor_commands[];
 extern const struct command pubsub_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
@@ -57,6 +58,7 @@ extern const struct command zset_commands[];
     list_commands, \
     migrate_commands, \
     list_pop_commands, \
+    monitor_commands, \
     pubsub_commands, \
     set_commands, \
     slowlog_commands, \

@@ -160,6 +160,21 @@ static void announce(const struct call *c)
     if (c->engine->tracking.sessions > 0 && (c->command->flags & COMMAND_SCRIPT)) {
         tracking_see_script(c);
     }
+    if (c->engine->monitors != NULL && (c->command->flags & COMMAND_SCRIPT)) {
+        monitor_show(c);
+    }
+}
+
+/* Tells of a command to those who want to know behind it. What a script and EXEC run
+ * has been told of then: of a script before it. */
+static void report(const struct call *c)
+{
+    if (c->engine->tracking.sessions > 0) {
+        tracking_see_call(c);
+    }
+    if (c->engine->monitors != NULL && !(c->command->flags & COMMAND_SCRIPT)) {
+        monitor_show(c);
+    }
 }
 
 static bool run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
@@ -188,9 +203,7 @@ static bool run(struct session *s, const struct command *command, struct sink *r
         journal_rollback(&e->journal, mark);
     }
     measure_end(&c, &timing, undo_bytes);
-    if (e->tracking.sessions > 0) {
-        tracking_see_call(&c);
-    }
+    report(&c);
     return !c.failed;
 }
 
@@ -333,6 +346,10 @@ static bool may_run(struct session *s, const struct command *cmd)
     if (s->subscriptions.count > 0 && s->sink.sink.version == RESP2 &&
         !(cmd->flags & COMMAND_SUBSCRIBED)) {
         refuse_subscribed(s, cmd);
+        return false;
+    }
+    if (s->monitors && (cmd->flags & (COMMAND_WRITE | COMMAND_READONLY | COMMAND_MAY_REPLICATE))) {
+        refuse(s, cmd, "ERR Replica can't interact with the keyspace");
         return false;
     }
     if (s->in_multi && (cmd->flags & COMMAND_NO_MULTI)) {

@@ -10,6 +10,7 @@
 #include "engine/latency.h"
 #include "engine/logtime.h"
 #include "engine/measure.h"
+#include "engine/monitor.h"
 #include "engine/pause.h"
 #include "engine/pubsub.h"
 #include "engine/session.h"
@@ -107,6 +108,7 @@ struct engine {
 
     struct session *client; /* Whose request is at work, or NULL. */
     struct session *sessions;
+    struct session *monitors; /* Those that are shown commands. */
     size_t session_count;
     uint64_t next_session_id;
     struct session *unsent; /* Those with something in `out` to be sent this turn. */

@@ -21,6 +21,7 @@ void session_clear(struct session *s)
     watch_drop_all(&s->engine->watchers, s);
     pubsub_drop(s);
     tracking_drop(s);
+    monitor_stop(s);
     buf_clear(&s->out);
     buf_clear(&s->name);
     buf_clear(&s->lib_name);
@@ -115,6 +116,7 @@ void session_reset(struct session *s)
     watch_drop_all(&s->engine->watchers, s);
     pubsub_drop(s);
     tracking_stop(s);
+    monitor_stop(s);
     buf_clear(&s->name);
     session_set_resp(s, RESP2);
     s->db = 0;
@@ -142,6 +144,9 @@ static void add_flags(const struct session *s, struct buf *out)
 {
     size_t before = out->len;
 
+    if (s->monitors) {
+        buf_add_byte(out, 'O');
+    }
     if (s->subscriptions.count > 0) {
         buf_add_byte(out, 'P');
     }

@@ -59,6 +59,8 @@ struct session {
     struct watch *watches;
 
     struct subscriptions subscriptions;
+    bool monitors; /* In engine->monitors. */
+    struct session *next_monitor;
     struct tracker *tracker; /* NULL: it has never tracked. */
 
     struct wait *wait; /* It waits, and takes no requests: see engine/block.h. NULL: it does not. */
