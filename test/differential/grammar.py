@@ -68,15 +68,6 @@ TABLE = """
 2 r   exact   STRLEN string
 1 r   exact   SUBSTR string index index
 
-
-6 w   exact   PFADD hll element*
-1 w   exact   PFADD hll many_elements
-4 w   exact   PFCOUNT hll
-2 w   exact   PFCOUNT hll+
-3 w   exact   PFMERGE hll hll*
-1 wf  exact   PFDEBUG hll_debug hll
-3 r   exact   GET hll
-
 4 w   exact   HDEL hash field+
 2 r   exact   HEXISTS hash field
 3 r   exact   HGET hash field
@@ -270,21 +261,6 @@ class Arguments(bits.Bits, field_expiry.FieldExpiry, generic.Generic, lists.List
     def string(self):
         return self.key_of("string")
 
-    def hll(self):
-        """Keys of their own: of a damaged string, Redis keeps the additions that were
-        made before the damage was found."""
-        return [self.choose([b"l1", b"l2", b"l3"])] if self.chance(0.97) else self.hash()
-
-    def element(self):
-        return [b"%d" % self.between(0, 3000)] if self.chance(0.9) else self.value()
-
-    def many_elements(self):
-        start = self.between(0, 5000)
-        return [b"%d" % i for i in range(start, start + self.choose([20, 100, 500]))]
-
-    def hll_debug(self):
-        return self.one_of(b"ENCODING", b"DECODE", b"DECODE", b"TODENSE", b"nope")
-
     def hash(self):
         return self.key_of("hash")
 
@@ -445,12 +421,24 @@ class Arguments(bits.Bits, field_expiry.FieldExpiry, generic.Generic, lists.List
         ])
         return [self.spell(word)] + time()
 
+    def lasting_option(self):
+        """What SET has made with a time that is past is there for Redis until it is found to
+        have expired: a store over it then tells of a key that is removed."""
+        option = self.timed_option()
+        while self.is_past(*option):
+            option = self.timed_option()
+        return option
+
+    def is_past(self, word, time):
+        limit = {b"EXAT": YEAR_2100_S, b"PXAT": YEAR_2100_S * 1000}.get(word.upper(), 0)
+        return time.isdigit() and int(time) < limit
+
     def one_of(self, *words):
         return [self.spell(self.choose(words))]
 
     def set_option(self):
         if self.chance(0.45):
-            return self.timed_option()
+            return self.lasting_option()
         return self.one_of(
             b"NX", b"XX", b"GET", b"KEEPTTL", b"GET", b"KEEPTTL", b"PERSIST", b"EX", b"nope")
 

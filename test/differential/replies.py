@@ -13,6 +13,7 @@ PAIRED = b"%"
 # What is said of a stream, its groups and consumers, under these names, hangs on the
 # time, or on how a server stores it. Numbers in that range are times of these years.
 AGES = {b"idle", b"inactive", b"seen-time", b"active-time", b"radix-tree-keys", b"radix-tree-nodes"}
+A_TIME = b"a time"
 THESE_YEARS_MS = range(1_600_000_000_000, 10_000_000_000_000)
 
 
@@ -104,7 +105,7 @@ def settle_ages(reply):
     """Settles what is said of a stream."""
     kind, content = settle(reply)
     if kind == b":" and int(content) in THESE_YEARS_MS:
-        return kind, b"a time"
+        return kind, A_TIME
     if not isinstance(content, list):
         return kind, content
     if kind == PAIRED:

@@ -15,10 +15,13 @@ TABLE = """
 2 r   exact   GETBIT string bit_offset
 5 w   exact   SETBIT string bit_offset bit
 
-5 w   exact   PFADD counter member*
-1 w   exact   PFADD counter many_members
-3 w   exact   PFCOUNT counter_or_key+
-2 w   exact   PFMERGE counter counter_or_key*
+6 w   exact   PFADD counter observation*
+1 w   exact   PFADD counter many_observations
+4 w   exact   PFCOUNT counter
+2 w   exact   PFCOUNT counter_or_key+
+3 w   exact   PFMERGE counter counter_or_key*
+1 wf  exact   PFDEBUG counter_word counter
+3 r   exact   GET counter
 """
 
 
@@ -28,6 +31,16 @@ class Bits:
 
     def counter_or_key(self):
         return self.counter() if self.chance(0.9) else self.key()
+
+    def counter_word(self):
+        return self.one_of(b"ENCODING", b"DECODE", b"DECODE", b"TODENSE", b"nope")
+
+    def observation(self):
+        return [b"%d" % self.between(0, 3000)] if self.chance(0.9) else self.value()
+
+    def many_observations(self):
+        start = self.between(0, 5000)
+        return [b"%d" % i for i in range(start, start + self.choose([20, 100, 500]))]
 
     def bit(self):
         return [self.choose([b"0", b"1"])] if self.chance(0.95) else self.integer()
