@@ -153,6 +153,11 @@ TEST(errors_are_those_of_redis)
         {"maxmemory-policy", "all",
          "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-random, "
          "volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction"},
+        {"save", "60", "Invalid save parameters"},
+        {"save", "0 1", "Invalid save parameters"},
+        {"save", "60 -1", "Invalid save parameters"},
+        {"dbfilename", "../dump.rdb", "dbfilename can't be a path, just a filename"},
+        {"dbfilename", "", "dbfilename can't be a path, just a filename"},
         {"client-output-buffer-limit", "normal 0 0",
          "Wrong number of arguments in buffer limit configuration."},
         {"client-output-buffer-limit", "normal 1 1 1 others 0 0 0",
@@ -196,6 +201,25 @@ TEST(output_limits_of_other_classes_stay)
     CHECK(f.settings.net.outputs.normal.soft_s == 10);
     CHECK(is(&f, "client-output-buffer-limit",
              "normal 1048576 524288 10 slave 5 4 3 pubsub 33554432 8388608 60"));
+    end(&f);
+}
+
+TEST(points_to_save_at_add_up_in_a_file)
+{
+    struct fixture f;
+
+    start(&f);
+    CHECK(read_content(&f, "save 3600 1\nsave 60 10000  10 100000\n"));
+    CHECK(is(&f, "save", "3600 1 60 10000 10 100000"));
+    CHECK(read_content(&f, "save \"\"\nsave 5 6\n"));
+    CHECK(is(&f, "save", "5 6"));
+    CHECK(FLAGS(&f, "--save", "7", "8"));
+    CHECK(is(&f, "save", "7 8"));
+    CHECK(config_rewrite_file(&f.settings, f.path, false) == 0);
+    settings_clear(&f.settings);
+    settings_init(&f.settings);
+    CHECK(config_read_file(&f.settings, f.path, &f.error));
+    CHECK(is(&f, "save", "7 8"));
     end(&f);
 }
 
@@ -342,8 +366,8 @@ int main(void)
     return RUN(values_are_initially_those_of_the_table, a_value_that_was_got_can_be_set,
                memory_has_units, errors_are_those_of_redis,
                an_option_without_a_field_keeps_its_value_in_canonical_form,
-               output_limits_of_other_classes_stay, aliases_are_the_same_option,
-               a_file_has_comments_quotes_and_any_spaces, errors_in_a_file_tell_the_line,
-               files_include_others, flags_take_the_words_up_to_the_next,
-               rewriting_keeps_a_file_and_changes_values);
+               output_limits_of_other_classes_stay, points_to_save_at_add_up_in_a_file,
+               aliases_are_the_same_option, a_file_has_comments_quotes_and_any_spaces,
+               errors_in_a_file_tell_the_line, files_include_others,
+               flags_take_the_words_up_to_the_next, rewriting_keeps_a_file_and_changes_values);
 }
