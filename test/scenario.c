@@ -53,7 +53,7 @@ enum {
 /* Time stands still, but for "advance". */
 #define START_US (INT64_C(1767225600) * 1000000) /* The first second of 2026. */
 
-static const struct command *const families[] = {COMMAND_FAMILIES, script_commands, NULL};
+static const struct command *const families[] = {COMMAND_FAMILIES, SCRIPT_FAMILIES, NULL};
 
 static const struct script_settings script_settings = {
     .time_limit_ms = 5000,

@@ -63,8 +63,8 @@ extern const struct command zset_commands[];
     set_commands, \
     slowlog_commands, \
     sort_commands, \
-    stream_commands, \
     stream_claim_commands, \
+    stream_commands, \
     stream_group_commands, \
     stream_info_commands, \
     stream_read_commands, \

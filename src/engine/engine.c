@@ -524,7 +524,7 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
     if (s->engine->settings.min_replicas > 0 && (cmd->flags & COMMAND_WRITE)) {
         return fail_call(s, cmd, reply, BYTES("NOREPLICAS Not enough good replicas to write."));
     }
-    if ((cmd->flags & COMMAND_DENYOOM) && engine_out_of_memory(s->engine)) {
+    if ((cmd->flags & COMMAND_DENYOOM) && !s->allow_oom && engine_out_of_memory(s->engine)) {
         return fail_call(s, cmd, reply,
                          BYTES("OOM command not allowed when used memory > 'maxmemory'."));
     }

@@ -40,7 +40,8 @@ struct session {
     bool no_evict;
     bool no_touch;
     bool in_script; /* The session that a script's calls run in: no client. */
-    bool read_only; /* Of such: writing commands are refused. */
+    bool read_only; /* Of such: writing commands are refused, */
+    bool allow_oom; /* and those that take memory are not when it is short. */
 
     /* Replies. */
     struct resp_sink sink;

@@ -394,32 +394,34 @@ struct value *rdb_decode(struct rdb_reader *r, uint8_t type, const struct rdb_ta
 
 enum { FOOTER = 10 };
 
-static bool has_good_footer(struct bytes payload)
+bool rdb_unseal(struct bytes payload, struct bytes *content)
 {
-    struct bytes content;
+    struct bytes checked;
     uint16_t version;
     uint64_t checksum;
 
     if (payload.len < FOOTER) {
         return false;
     }
-    content = (struct bytes){payload.at, payload.len - sizeof checksum};
+    checked = (struct bytes){payload.at, payload.len - sizeof checksum};
     memcpy(&version, payload.at + payload.len - FOOTER, sizeof version);
-    memcpy(&checksum, content.at + content.len, sizeof checksum);
-    return version <= RDB_VERSION_READ && crc64(0, content) == checksum;
+    memcpy(&checksum, checked.at + checked.len, sizeof checksum);
+    *content = (struct bytes){payload.at, payload.len - FOOTER};
+    return version <= RDB_VERSION_READ && crc64(0, checked) == checksum;
 }
 
 enum rdb_restored rdb_restore(struct bytes payload, const struct rdb_target *to,
                               struct value **value)
 {
     struct rdb_reader r;
+    struct bytes content;
     struct value *v;
     uint8_t type;
 
-    if (!has_good_footer(payload)) {
+    if (!rdb_unseal(payload, &content)) {
         return RDB_UNKNOWN;
     }
-    r = rdb_reader_of((struct bytes){payload.at, payload.len - FOOTER});
+    r = rdb_reader_of(content);
     v = rdb_read_byte(&r, &type) ? rdb_decode(&r, type, to) : NULL;
     if (v != NULL && rdb_left(&r) > 0) {
         value_free(v);

@@ -20,6 +20,10 @@ struct value *rdb_decode(struct rdb_reader *r, uint8_t type, const struct rdb_ta
  * versions of Redis could write one. */
 extern const char rdb_empty[];
 
+/* Takes the version and the checksum off the end of a payload. Returns false if they are
+ * not in order. */
+bool rdb_unseal(struct bytes payload, struct bytes *content);
+
 /* Reads what DUMP has returned. */
 enum rdb_restored {
     RDB_RESTORED,

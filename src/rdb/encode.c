@@ -338,17 +338,22 @@ void rdb_encode(struct rdb_writer *w, const struct value *v)
     encoders[value_type(v)].write(w, v);
 }
 
+void rdb_seal(struct rdb_writer *w, size_t start, uint16_t version)
+{
+    uint64_t checksum;
+
+    rdb_write_bytes(w, (struct bytes){(const char *)&version, sizeof version});
+    checksum = crc64(0, (struct bytes){w->out.at + start, w->out.len - start});
+    rdb_write_bytes(w, (struct bytes){(const char *)&checksum, sizeof checksum});
+}
+
 void rdb_dump(const struct value *v, bool compresses, struct buf *out)
 {
-    uint16_t version = (uint16_t)rdb_version_for(v);
     struct rdb_writer w = {.file = RDB_NO_FILE, .compresses = compresses, .out = *out};
     size_t start = out->len;
-    uint64_t checksum;
 
     rdb_write_byte(&w, rdb_type_of(v));
     rdb_encode(&w, v);
-    rdb_write_bytes(&w, (struct bytes){(const char *)&version, sizeof version});
-    checksum = crc64(0, (struct bytes){w.out.at + start, w.out.len - start});
-    rdb_write_bytes(&w, (struct bytes){(const char *)&checksum, sizeof checksum});
+    rdb_seal(&w, start, (uint16_t)rdb_version_for(v));
     *out = w.out;
 }

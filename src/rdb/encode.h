@@ -14,6 +14,10 @@ int rdb_version_for(const struct value *v);
 /* Writes a value without its key, type and expiry. */
 void rdb_encode(struct rdb_writer *w, const struct value *v);
 
+/* Ends a payload that begins at `start` of what was written to memory: with the version
+ * and the checksum that RESTORE asks for. */
+void rdb_seal(struct rdb_writer *w, size_t start, uint16_t version);
+
 /* Appends what DUMP returns, and RESTORE takes. */
 void rdb_dump(const struct value *v, bool compresses, struct buf *out);
 

@@ -5,6 +5,7 @@
 #include "base/sha1.h"
 #include "engine/version.h"
 #include "script/error.h"
+#include "script/library.h"
 #include "script/sink.h"
 
 #include <lauxlib.h>
@@ -292,47 +293,56 @@ static int api_debug(lua_State *lua)
     return 0;
 }
 
-static const luaL_Reg functions[] = {
-    {"breakpoint", api_breakpoint},
-    {"call", api_call},
-    {"debug", api_debug},
-    {"error_reply", api_error_reply},
-    {"log", api_log},
-    {"pcall", api_pcall},
-    {"replicate_commands", api_replicate_commands},
-    {"set_repl", api_set_repl},
-    {"setresp", api_setresp},
-    {"sha1hex", api_sha1hex},
-    {"status_reply", api_status_reply},
-    {NULL, NULL},
+enum {
+    ALWAYS = STAGE_SCRIPT | STAGE_LOADING | STAGE_FUNCTION,
+    AT_WORK = STAGE_SCRIPT | STAGE_FUNCTION
+};
+
+static const struct {
+    const char *name;
+    lua_CFunction function;
+    unsigned stages;
+} functions[] = {
+    {"breakpoint", api_breakpoint, STAGE_SCRIPT},
+    {"call", api_call, AT_WORK},
+    {"debug", api_debug, STAGE_SCRIPT},
+    {"error_reply", api_error_reply, AT_WORK},
+    {"log", api_log, ALWAYS},
+    {"pcall", api_pcall, AT_WORK},
+    {"register_function", library_register, STAGE_LOADING},
+    {"replicate_commands", api_replicate_commands, STAGE_SCRIPT},
+    {"set_repl", api_set_repl, AT_WORK},
+    {"setresp", api_setresp, AT_WORK},
+    {"sha1hex", api_sha1hex, AT_WORK},
+    {"status_reply", api_status_reply, AT_WORK},
 };
 
 static const struct {
     const char *name;
     int value;
+    unsigned stages;
 } constants[] = {
-    {"LOG_DEBUG", LOG_DEBUG},
-    {"LOG_VERBOSE", LOG_VERBOSE},
-    {"LOG_NOTICE", LOG_NOTICE},
-    {"LOG_WARNING", LOG_WARNING},
-    {"REPL_NONE", 0},
-    {"REPL_AOF", 1},
-    {"REPL_REPLICA", 2},
-    {"REPL_SLAVE", 2},
-    {"REPL_ALL", 3},
-    {"REDIS_VERSION_NUM", REDIS_VERSION_NUM},
+    {"LOG_DEBUG", LOG_DEBUG, ALWAYS},   {"LOG_VERBOSE", LOG_VERBOSE, ALWAYS},
+    {"LOG_NOTICE", LOG_NOTICE, ALWAYS}, {"LOG_WARNING", LOG_WARNING, ALWAYS},
+    {"REPL_NONE", 0, AT_WORK},          {"REPL_AOF", 1, AT_WORK},
+    {"REPL_REPLICA", 2, AT_WORK},       {"REPL_SLAVE", 2, AT_WORK},
+    {"REPL_ALL", 3, AT_WORK},           {"REDIS_VERSION_NUM", REDIS_VERSION_NUM, ALWAYS},
 };
 
-void script_api_open(lua_State *lua)
+void script_api_open(lua_State *lua, enum script_stage stage)
 {
     lua_newtable(lua);
-    for (const luaL_Reg *f = functions; f->name != NULL; f++) {
-        lua_pushcfunction(lua, f->func);
-        lua_setfield(lua, -2, f->name);
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        if (functions[i].stages & stage) {
+            lua_pushcfunction(lua, functions[i].function);
+            lua_setfield(lua, -2, functions[i].name);
+        }
     }
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
-        lua_pushinteger(lua, constants[i].value);
-        lua_setfield(lua, -2, constants[i].name);
+        if (constants[i].stages & stage) {
+            lua_pushinteger(lua, constants[i].value);
+            lua_setfield(lua, -2, constants[i].name);
+        }
     }
     lua_pushliteral(lua, REDIS_VERSION);
     lua_setfield(lua, -2, "REDIS_VERSION");

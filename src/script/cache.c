@@ -5,9 +5,14 @@
 #include <stdio.h>
 
 struct cache {
+    struct runtime *runtime; /* Not owned. */
     struct table *by_sha;
     struct table *by_text;
     size_t memory;
+    struct script *newest; /* Of those that are not kept. */
+    struct script *oldest;
+    size_t evaluated; /* How many they are. */
+    uint64_t evicted;
 };
 
 static struct bytes script_sha(const void *item)
@@ -27,10 +32,11 @@ static struct bytes script_text(const void *item)
 static const struct table_type sha_type = {.key = script_sha};
 static const struct table_type text_type = {.key = script_text};
 
-struct cache *cache_new(void)
+struct cache *cache_new(struct runtime *r)
 {
     struct cache *c = mem_zalloc(sizeof *c);
 
+    c->runtime = r;
     c->by_sha = table_new(&sha_type);
     c->by_text = table_new(&text_type);
     return c;
@@ -45,18 +51,23 @@ void cache_free(struct cache *c)
     }
 }
 
-struct script *cache_find(const struct cache *c, struct bytes sha)
+bool cache_lower(struct bytes sha, char lower[SHA1_HEX])
 {
-    char lower[SHA1_HEX];
-
     if (sha.len != SHA1_HEX) {
-        return NULL;
+        return false;
     }
     for (size_t i = 0; i < SHA1_HEX; i++) {
         char byte = sha.at[i];
         lower[i] = byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
     }
-    return table_find(c->by_sha, (struct bytes){lower, SHA1_HEX});
+    return true;
+}
+
+struct script *cache_find(const struct cache *c, struct bytes sha)
+{
+    char lower[SHA1_HEX];
+
+    return cache_lower(sha, lower) ? table_find(c->by_sha, (struct bytes){lower, SHA1_HEX}) : NULL;
 }
 
 struct script *cache_find_text(const struct cache *c, struct bytes text)
@@ -80,22 +91,16 @@ static struct bytes take_word(struct bytes *line)
     return word;
 }
 
-static bool read_flag(struct script *s, struct bytes flag, char *message, size_t size)
+static bool read_flag(struct script *s, struct bytes name, char *message, size_t size)
 {
-    static const char *const without_effect[] = {"allow-oom", "allow-stale", "no-cluster",
-                                                 "allow-cross-slot-keys", NULL};
+    unsigned flag = script_flag_of(name);
 
-    if (bytes_equal(flag, BYTES("no-writes"))) {
-        s->read_only = true;
-        return true;
+    if (flag == 0) {
+        snprintf(message, size, "Unexpected flag in script shebang: %.*s", (int)name.len, name.at);
+        return false;
     }
-    for (const char *const *name = without_effect; *name != NULL; name++) {
-        if (bytes_equal(flag, bytes_of(*name))) {
-            return true;
-        }
-    }
-    snprintf(message, size, "Unexpected flag in script shebang: %.*s", (int)flag.len, flag.at);
-    return false;
+    s->flags |= flag;
+    return true;
 }
 
 static bool read_flags(struct script *s, struct bytes flags, char *message, size_t size)
@@ -127,6 +132,7 @@ static bool read_shebang(struct script *s, char *message, size_t size)
         return false;
     }
     s->shebang_len = (size_t)(end - s->text.at);
+    s->flags |= SCRIPT_DECLARED;
     line = (struct bytes){s->text.at, s->shebang_len};
     word = take_word(&line);
     if (!bytes_equal(word, BYTES("#!lua"))) {
@@ -169,11 +175,82 @@ void cache_free_script(struct script *s)
     mem_free(s);
 }
 
+/* Scripts that are not kept, in a list by when they were last used. */
+
+static void join_list(struct cache *c, struct script *s)
+{
+    s->newer = NULL;
+    s->older = c->newest;
+    if (c->newest != NULL) {
+        c->newest->newer = s;
+    } else {
+        c->oldest = s;
+    }
+    c->newest = s;
+    c->evaluated++;
+}
+
+static void leave_list(struct cache *c, struct script *s)
+{
+    if (s->newer != NULL) {
+        s->newer->older = s->older;
+    } else {
+        c->newest = s->older;
+    }
+    if (s->older != NULL) {
+        s->older->newer = s->newer;
+    } else {
+        c->oldest = s->newer;
+    }
+    c->evaluated--;
+}
+
+/* The function of a script that is forgotten goes with its VM, or now. */
+static void forget_oldest(struct cache *c)
+{
+    struct script *s = c->oldest;
+
+    leave_list(c, s);
+    table_remove(c->by_sha, script_sha(s));
+    table_remove(c->by_text, s->text);
+    c->memory -= mem_size(s);
+    c->evicted++;
+    runtime_drop_function(c->runtime, s->function, s->generation);
+    mem_free(s);
+}
+
 void cache_add(struct cache *c, struct script *s)
 {
     table_put(c->by_sha, s);
     table_put(c->by_text, s);
     c->memory += mem_size(s);
+    if (!s->kept) {
+        join_list(c, s);
+        if (c->evaluated > CACHE_EVALUATED) {
+            forget_oldest(c);
+        }
+    }
+}
+
+void cache_touch(struct cache *c, struct script *s)
+{
+    if (!s->kept && c->newest != s) {
+        leave_list(c, s);
+        join_list(c, s);
+    }
+}
+
+void cache_keep(struct cache *c, struct script *s)
+{
+    if (!s->kept) {
+        leave_list(c, s);
+        s->kept = true;
+    }
+}
+
+uint64_t cache_evicted(const struct cache *c)
+{
+    return c->evicted;
 }
 
 void cache_flush(struct cache *c)
@@ -183,6 +260,9 @@ void cache_flush(struct cache *c)
     c->by_sha = table_new(&sha_type);
     c->by_text = table_new(&text_type);
     c->memory = 0;
+    c->newest = NULL;
+    c->oldest = NULL;
+    c->evaluated = 0;
 }
 
 size_t cache_count(const struct cache *c)

@@ -128,7 +128,7 @@ static struct bytes text_field(lua_State *lua, const char *name)
     return text;
 }
 
-bool error_describe(lua_State *lua, const char *name, struct buf *text)
+bool error_describe(lua_State *lua, const char *name, int line, struct buf *text)
 {
     struct bytes source;
 
@@ -144,6 +144,8 @@ bool error_describe(lua_State *lua, const char *name, struct buf *text)
         lua_rawget(lua, -2);
         buf_addf(text, ", on %.*s:%d.", (int)source.len, source.at, (int)lua_tointeger(lua, -1));
         lua_pop(lua, 1);
+    } else if (line > 0) {
+        buf_addf(text, ", on @user_function:%d.", line);
     }
     return is_counted(lua);
 }

@@ -16,8 +16,10 @@ void error_push(lua_State *lua, struct bytes text, bool counted);
 int error_raise(lua_State *lua, const char *text);
 
 /* Appends to *text what a client is told of the error table on the stack, which
- * the script called `name` ended in. Returns whether the error has been counted. */
-bool error_describe(lua_State *lua, const char *name, struct buf *text);
+ * the script or function called `name` ended in. LuaJIT takes the frame of a function
+ * away that returns a call; `line`, if it is not 0, is told for one in which all of
+ * them are gone. Returns whether the error has been counted. */
+bool error_describe(lua_State *lua, const char *name, int line, struct buf *text);
 
 /* Returns whether what is on the stack is an error that a script may return, with its
  * text, which the table keeps. */

@@ -1,27 +1,19 @@
 /* EVAL and SCRIPT. */
-#include "base/log.h"
+#include "base/mem.h"
 #include "script/cache.h"
-#include "script/convert.h"
-#include "script/error.h"
-#include "script/json.h"
-#include "script/random.h"
+#include "script/library.h"
 #include "script/sandbox.h"
 #include "script/sink.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <lauxlib.h>
 
-/* One use of a script. It lives outside of what can be left by a jump, and so does
- * the text of an error: whoever writes to that sets in_call. */
+/* One use of a script. */
 struct evaluation {
-    struct call *call;
+    struct use use;
     struct script *script;
     size_t first_key, keys; /* Among the call's arguments; the rest is ARGV. */
     bool compiled;
-    bool failed;
-    bool counted;    /* The error was that of a command. */
-    struct buf text; /* Of the error, if it failed. */
 };
 
 /* What runs inside runtime_run(). */
@@ -55,164 +47,53 @@ static void compile(struct runtime *r, void *context)
     if (!e->compiled) {
         message.at = lua_tolstring(r->lua, -1, &message.len);
         r->in_call = 1;
-        buf_addf(&e->text, "ERR Error compiling script (new function): ");
-        buf_add(&e->text, message);
+        buf_addf(&e->use.text, "ERR Error compiling script (new function): ");
+        buf_add(&e->use.text, message);
         r->in_call = 0;
-        e->failed = true;
+        e->use.failed = true;
     }
 }
 
 static void set_global_list(lua_State *lua, int name, const struct bytes *items, size_t count)
 {
     lua_pushvalue(lua, name);
-    lua_createtable(lua, (int)count, 0);
-    for (size_t i = 0; i < count; i++) {
-        lua_pushlstring(lua, items[i].at, items[i].len);
-        lua_rawseti(lua, -2, (int)i + 1);
-    }
+    script_push_list(lua, items, count);
     lua_rawset(lua, SANDBOX_GLOBALS);
 }
 
-static void set_arguments(lua_State *lua, const struct evaluation *e)
+static void set_arguments(struct runtime *r, const struct evaluation *e)
 {
-    const struct bytes *keys = e->call->argv + e->first_key;
+    const struct call *c = e->use.call;
+    const struct bytes *keys = c->argv + e->first_key;
 
-    set_global_list(lua, SANDBOX_KEYS, keys, e->keys);
-    set_global_list(lua, SANDBOX_ARGV, keys + e->keys, e->call->argc - e->first_key - e->keys);
-}
-
-/* An error that a script returns undoes nothing, but is one to those who count. */
-static void note_returned(const struct evaluation *e, lua_State *lua)
-{
-    struct bytes text;
-    bool counted;
-
-    if (!error_is_returned(lua, &text, &counted)) {
-        return;
-    }
-    e->call->returned_error = true;
-    if (!counted) {
-        measure_error(e->call->engine, text);
-    }
+    set_global_list(r->lua, SANDBOX_KEYS, keys, e->keys);
+    set_global_list(r->lua, SANDBOX_ARGV, keys + e->keys, c->argc - e->first_key - e->keys);
+    r->has_arguments = true;
 }
 
 static void evaluate(struct runtime *r, void *context)
 {
     struct evaluation *e = context;
-    lua_State *lua = r->lua;
 
     compile(r, e);
-    if (!e->compiled) {
-        return;
+    if (e->compiled) {
+        set_arguments(r, e);
+        script_call(r, &e->use, 0);
     }
-    script_json_reset(lua);
-    set_arguments(lua, e);
-    if (lua_pcall(lua, 0, 1, SANDBOX_ON_ERROR) == 0) {
-        note_returned(e, lua);
-        convert_reply(r, lua, e->call->reply);
-        return;
-    }
-    r->in_call = 1;
-    e->counted = error_describe(lua, e->script->sha, &e->text);
-    r->in_call = 0;
-    e->failed = true;
 }
 
 /* What runs outside. */
 
-/* Says why a script was ended from outside. */
-static void describe_end(const struct runtime *r, enum runtime_end end, const char *sha,
-                         struct buf *text)
+static bool run_script(struct call *c, struct script *s, size_t keys, bool read_only)
 {
-    switch (end) {
-    case RUNTIME_DONE:
-        return;
-    case RUNTIME_KILLED:
-        buf_addf(text, "ERR Script killed by user with SCRIPT KILL.");
-        break;
-    case RUNTIME_TIME:
-        buf_addf(text, "ERR Script exceeded script-time-limit (%" PRId64 " ms).",
-                 r->settings->time_limit_ms);
-        break;
-    case RUNTIME_MEMORY:
-        buf_addf(text, "ERR Script exceeded script-memory-limit (%zu bytes): not enough memory.",
-                 r->settings->memory_limit);
-        break;
-    case RUNTIME_STACK:
-        buf_addf(text, "ERR Script overflowed the C stack.");
-        break;
-    case RUNTIME_STOPPED:
-        buf_addf(text, "ERR Script ended because the server is shutting down.");
-        break;
-    case RUNTIME_FAILED:
-        buf_addf(text, "%s", r->failure);
-        break;
-    }
-    buf_addf(text, " script: %s", sha);
-    log_write(LOG_WARNING, "%.*s", (int)text->len, text->at);
-}
+    struct evaluation e = {
+        .use = {.call = c, .name = s->sha}, .script = s, .first_key = 3, .keys = keys};
 
-/* Runs work on a script, and fails the call if the script does. */
-static void run(struct evaluation *e, void (*work)(struct runtime *r, void *context))
-{
-    struct engine *engine = e->call->engine;
-    struct runtime *r = engine->script;
-    enum runtime_end end = runtime_run(r, work, e);
-
-    describe_end(r, end, e->script->sha, &e->text);
-    if (end != RUNTIME_DONE) {
-        e->failed = true;
-        engine->stats.script_kills++;
-    }
-    if (e->failed && e->counted) {
-        call_fail_counted(e->call, buf_bytes(&e->text));
-    } else if (e->failed) {
-        call_fail_text(e->call, buf_bytes(&e->text));
-    }
-    buf_clear(&e->text);
-}
-
-static void prepare(struct runtime *r, const struct call *c, bool read_only)
-{
-    struct session *s = &r->session;
-
-    s->db = c->db;
-    s->read_only = read_only;
-    r->sink.sink.version = RESP2;
-    script_random_reset(r);
-}
-
-static void run_script(struct call *c, struct script *s, size_t keys, bool read_only,
-                       bool *compiled)
-{
-    struct evaluation e = {.call = c, .script = s, .first_key = 3, .keys = keys};
-
-    prepare(c->engine->script, c, read_only || s->read_only);
-    c->engine->stats.scripts++;
-    run(&e, evaluate);
-    if (e.failed) {
-        c->engine->stats.script_rollbacks++;
-    }
-    *compiled = e.compiled;
-}
-
-static bool read_key_count(struct call *c, size_t *keys)
-{
-    int64_t count;
-
-    if (!call_int(c, 2, &count)) {
+    if (!script_may_run(c, s->flags, read_only)) {
         return false;
     }
-    if (count > (int64_t)c->argc - 3) {
-        call_fail(c, "ERR Number of keys can't be greater than number of args");
-        return false;
-    }
-    if (count < 0) {
-        call_fail(c, "ERR Number of keys can't be negative");
-        return false;
-    }
-    *keys = (size_t)count;
-    return true;
+    script_use(&e.use, s->flags, read_only, evaluate, &e);
+    return e.compiled;
 }
 
 static struct script *new_script(struct call *c, struct bytes text)
@@ -226,48 +107,76 @@ static struct script *new_script(struct call *c, struct bytes text)
     return s;
 }
 
+static const char no_number[] = "value is not an integer or out of range";
+
 static void eval_text(struct call *c, bool read_only)
 {
-    struct runtime *r = c->engine->script;
+    struct cache *cache = c->engine->script->cache;
     struct script *s;
-    bool is_new, compiled;
     size_t keys;
 
-    if (!read_key_count(c, &keys)) {
+    if (!script_read_key_count(c, no_number, &keys)) {
         return;
     }
-    s = cache_find_text(r->cache, c->argv[1]);
-    is_new = s == NULL;
-    if (is_new) {
-        s = new_script(c, c->argv[1]);
-        if (s == NULL) {
-            return;
-        }
+    s = cache_find_text(cache, c->argv[1]);
+    if (s != NULL) {
+        cache_touch(cache, s);
+        run_script(c, s, keys, read_only);
+        return;
     }
-    run_script(c, s, keys, read_only, &compiled);
-    if (is_new && compiled) {
-        cache_add(r->cache, s);
-    } else if (is_new) {
+    s = new_script(c, c->argv[1]);
+    if (s == NULL) {
+        return;
+    }
+    if (run_script(c, s, keys, read_only)) {
+        cache_add(cache, s);
+    } else {
         cache_free_script(s);
     }
 }
 
+/* Finds a script by its SHA-1: among those that have been used, or those kept. */
+static struct script *find_script(const struct engine *e, struct bytes sha)
+{
+    struct cache *cache = e->script->cache;
+    struct script *s = cache_find(cache, sha);
+    const struct text *kept;
+    char message[256];
+    char lower[SHA1_HEX];
+
+    if (s != NULL) {
+        cache_touch(cache, s);
+        return s;
+    }
+    if (!cache_lower(sha, lower)) {
+        return NULL;
+    }
+    kept = texts_find(e->data->texts[TEXT_SCRIPT], (struct bytes){lower, SHA1_HEX});
+    if (kept == NULL) {
+        return NULL;
+    }
+    s = cache_new_script(text_content(kept), message, sizeof message);
+    if (s != NULL) {
+        s->kept = true;
+        cache_add(cache, s);
+    }
+    return s;
+}
+
 static void eval_sha(struct call *c, bool read_only)
 {
-    struct runtime *r = c->engine->script;
     struct script *s;
-    bool compiled;
     size_t keys;
 
-    if (!read_key_count(c, &keys)) {
+    if (!script_read_key_count(c, no_number, &keys)) {
         return;
     }
-    s = cache_find(r->cache, c->argv[1]);
+    s = find_script(c->engine, c->argv[1]);
     if (s == NULL) {
         call_fail(c, "NOSCRIPT No matching script. Please use EVAL.");
         return;
     }
-    run_script(c, s, keys, read_only, &compiled);
+    run_script(c, s, keys, read_only);
 }
 
 static void eval(struct call *c)
@@ -292,35 +201,55 @@ static void evalsha_ro(struct call *c)
 
 /* SCRIPT */
 
-static void script_load(struct call *c)
+/* Compiles a text that is not known yet. Returns NULL, having failed the call, if it is
+ * no script. */
+static struct script *compile_new(struct call *c, struct bytes text)
 {
-    struct runtime *r = c->engine->script;
-    struct script *s = cache_find_text(r->cache, c->argv[2]);
-    struct evaluation e = {.call = c};
+    struct evaluation e = {.use = {.call = c}};
+    struct script *s = new_script(c, text);
 
     if (s == NULL) {
-        s = new_script(c, c->argv[2]);
+        return NULL;
+    }
+    e.script = s;
+    e.use.name = s->sha;
+    script_use_vm(&e.use, c->engine->script->settings->time_limit_ms, compile, &e);
+    if (e.use.failed) {
+        cache_free_script(s);
+        return NULL;
+    }
+    s->kept = true;
+    cache_add(c->engine->script->cache, s);
+    return s;
+}
+
+/* A script that is loaded is kept as data are: it is there for EVALSHA until SCRIPT
+ * FLUSH, wherever the data go. */
+static void script_load(struct call *c)
+{
+    struct cache *cache = c->engine->script->cache;
+    struct script *s = cache_find_text(cache, c->argv[2]);
+    struct bytes sha;
+
+    if (s == NULL) {
+        s = compile_new(c, c->argv[2]);
         if (s == NULL) {
             return;
         }
-        e.script = s;
-        run(&e, compile);
-        if (e.failed) {
-            cache_free_script(s);
-            return;
-        }
-        cache_add(r->cache, s);
     }
-    reply_bytes(c, (struct bytes){s->sha, SHA1_HEX});
+    cache_keep(cache, s);
+    sha = (struct bytes){s->sha, SHA1_HEX};
+    if (texts_find(c->engine->data->texts[TEXT_SCRIPT], sha) == NULL) {
+        call_make(c, change_text_put(TEXT_SCRIPT, text_new(sha, s->text)));
+    }
+    reply_bytes(c, sha);
 }
 
 static void script_exists(struct call *c)
 {
-    struct runtime *r = c->engine->script;
-
     reply_array(c, c->argc - 2);
     for (size_t i = 2; i < c->argc; i++) {
-        reply_int(c, cache_find(r->cache, c->argv[i]) != NULL);
+        reply_int(c, find_script(c->engine, c->argv[i]) != NULL);
     }
 }
 
@@ -334,6 +263,7 @@ static void script_flush(struct call *c)
     }
     cache_flush(r->cache);
     runtime_drop_lua(r);
+    call_remove_texts(c, TEXT_SCRIPT);
     reply_ok(c);
 }
 
@@ -343,6 +273,11 @@ static void script_kill(struct call *c)
 
     if (!c->engine->running.is_script) {
         call_fail(c, "NOTBUSY No scripts in execution right now.");
+        return;
+    }
+    if (c->engine->running.is_function) {
+        call_fail(c, "BUSY Redis is busy running a script. You can only call FUNCTION KILL or "
+                     "SHUTDOWN NOSAVE.");
         return;
     }
     r->kill = 1;
@@ -390,41 +325,42 @@ static void reclaim(struct engine *e)
     runtime_drop_lua(e->script);
 }
 
-static bool is_read_only(const struct script *s)
+/* Tells whether the script that EVAL runs has said that it does not write, though
+ * nobody has run it yet. */
+static bool text_only_reads(struct bytes text)
 {
-    return s != NULL && s->read_only;
+    char message[256];
+    struct script *fresh = cache_new_script(text, message, sizeof message);
+    bool found = fresh != NULL && (fresh->flags & SCRIPT_NO_WRITES);
+
+    cache_free_script(fresh);
+    return found;
 }
 
-/* Tells whether the script that a request runs has said "flags=no-writes". */
+/* Tells whether the script or function that a request runs has said "no-writes". */
 static bool only_reads(const struct engine *e, const struct command *cmd, size_t argc,
                        const struct bytes *argv)
 {
-    struct cache *cache = e->script->cache;
-    char message[256];
-    struct script *fresh;
-    bool found;
+    const struct script *s;
 
     (void)argc;
     if (cmd->run == evalsha) {
-        return is_read_only(cache_find(cache, argv[1]));
+        s = find_script(e, argv[1]);
+        return s != NULL && (s->flags & SCRIPT_NO_WRITES);
     }
-    if (cmd->run != eval) {
-        return false;
+    if (cmd->run == eval) {
+        s = cache_find_text(e->script->cache, argv[1]);
+        return s != NULL ? (s->flags & SCRIPT_NO_WRITES) != 0 : text_only_reads(argv[1]);
     }
-    if (cache_find_text(cache, argv[1]) != NULL) {
-        return is_read_only(cache_find_text(cache, argv[1]));
-    }
-    fresh = cache_new_script(argv[1], message, sizeof message);
-    found = is_read_only(fresh);
-    cache_free_script(fresh);
-    return found;
+    return library_only_reads(e, cmd, argv[1]);
 }
 
 void script_start(struct engine *e, const struct script_settings *settings)
 {
     assert(e->script == NULL);
     e->script = runtime_new(e, settings);
-    e->script->cache = cache_new();
+    e->script->cache = cache_new(e->script);
+    e->script->libraries = libraries_new();
     lua_sink_init(&e->script->sink, e->script);
     e->reclaim = reclaim;
     e->only_reads = only_reads;
@@ -434,6 +370,7 @@ void script_stop(struct engine *e)
 {
     if (e->script != NULL) {
         cache_free(e->script->cache);
+        libraries_free(e->script->libraries);
         runtime_free(e->script);
         e->script = NULL;
         e->reclaim = NULL;
@@ -447,6 +384,9 @@ struct script_info script_info(const struct engine *e)
 
     return (struct script_info){
         .scripts = cache_count(r->cache),
+        .evicted = cache_evicted(r->cache),
+        .libraries = texts_count(e->data->texts[TEXT_LIBRARY]),
+        .functions = libraries_compiled_functions(r->libraries),
         .text_size = cache_memory(r->cache),
         .heap_used = r->heap.used,
     };

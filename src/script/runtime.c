@@ -127,19 +127,20 @@ static void set_timer(struct runtime *r, int ms)
     r->fast = ms == FAST_TICK_MS;
 }
 
-static int64_t elapsed_ms(const struct runtime *r)
+int64_t runtime_elapsed_ms(const struct runtime *r)
 {
     return (clock_monotonic_us() - r->started_us) / 1000;
 }
 
 static bool is_over_time(const struct runtime *r)
 {
-    return r->settings->time_limit_ms > 0 && elapsed_ms(r) >= r->settings->time_limit_ms;
+    return r->time_limit_ms > 0 && runtime_elapsed_ms(r) >= r->time_limit_ms;
 }
 
 static bool is_busy(const struct runtime *r)
 {
-    return r->settings->busy_threshold_ms > 0 && elapsed_ms(r) >= r->settings->busy_threshold_ms;
+    return r->settings->busy_threshold_ms > 0 &&
+           runtime_elapsed_ms(r) >= r->settings->busy_threshold_ms;
 }
 
 __attribute__((noreturn)) void runtime_leave(struct runtime *r, enum runtime_end end)
@@ -303,6 +304,13 @@ void runtime_drop_lua(struct runtime *r)
     r->generation++;
 }
 
+void runtime_drop_function(struct runtime *r, int function, uint64_t generation)
+{
+    if (r->lua != NULL && generation == r->generation) {
+        luaL_unref(r->lua, LUA_REGISTRYINDEX, function);
+    }
+}
+
 /* An error that no pcall() catches. The VM would end the process. */
 static int on_panic(lua_State *lua)
 {
@@ -347,8 +355,8 @@ static void end(struct runtime *r)
     }
 }
 
-enum runtime_end runtime_run(struct runtime *r, void (*work)(struct runtime *r, void *context),
-                             void *context)
+enum runtime_end runtime_run(struct runtime *r, int64_t time_limit_ms,
+                             void (*work)(struct runtime *r, void *context), void *context)
 {
     assert(!r->running);
     r->kill = 0;
@@ -356,6 +364,7 @@ enum runtime_end runtime_run(struct runtime *r, void (*work)(struct runtime *r, 
     r->overflow = 0;
     r->sink.full = false;
     r->started_us = clock_monotonic_us();
+    r->time_limit_ms = time_limit_ms;
     r->end = RUNTIME_DONE;
     r->engine->running = (struct running){.is_script = true};
     set_limits(r);

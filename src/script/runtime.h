@@ -20,7 +20,9 @@
 #include <time.h>
 
 struct cache;
-struct script;
+struct libraries;
+struct loading;
+struct use;
 
 enum runtime_end {
     RUNTIME_DONE,    /* The work has come to its end. */
@@ -58,12 +60,15 @@ struct runtime {
     lua_State *lua;      /* NULL: to be made when the next script comes. */
     uint64_t generation; /* Of the VM, from 1 on; functions of an older one are gone. */
     struct cache *cache;
+    struct libraries *libraries;
 
     /* The running script. */
     struct session session; /* What its calls run in. */
     struct lua_sink sink;
-    const char *name;      /* Its SHA-1. */
-    uint64_t random_state; /* math.random(). */
+    struct use *use;         /* What it runs for. */
+    struct loading *loading; /* The library that registers functions now; or NULL. */
+    bool has_arguments;      /* KEYS and ARGV are not empty. */
+    uint64_t random_state;   /* math.random(). */
 
     /* The arguments of a redis.call. */
     struct bytes *argv;
@@ -77,6 +82,7 @@ struct runtime {
     volatile sig_atomic_t kill;
     volatile sig_atomic_t overflow; /* The C stack's. */
     volatile int64_t started_us;    /* clock_monotonic_us() */
+    int64_t time_limit_ms;          /* 0: none. */
     volatile sig_atomic_t idle_ticks;
     volatile sig_atomic_t ticking;
     bool fast;
@@ -89,10 +95,13 @@ struct runtime {
 struct runtime *runtime_new(struct engine *e, const struct script_settings *settings);
 void runtime_free(struct runtime *r);
 
-/* Runs `work` on the VM under the time and memory limits, and tells how it ended.
- * After anything but RUNTIME_DONE the VM is gone. */
-enum runtime_end runtime_run(struct runtime *r, void (*work)(struct runtime *r, void *context),
-                             void *context);
+/* Runs `work` on the VM under limits of time (0: none) and memory, and tells how it
+ * ended. After anything but RUNTIME_DONE the VM is gone. */
+enum runtime_end runtime_run(struct runtime *r, int64_t time_limit_ms,
+                             void (*work)(struct runtime *r, void *context), void *context);
+
+/* How long the running script has been at work. */
+int64_t runtime_elapsed_ms(const struct runtime *r);
 
 /* Ends the work of runtime_run() now. Does not return. */
 __attribute__((noreturn)) void runtime_leave(struct runtime *r, enum runtime_end end);
@@ -108,6 +117,10 @@ static inline void runtime_poll(struct runtime *r)
 
 /* Returns the runtime that a VM belongs to. */
 struct runtime *runtime_of(lua_State *lua);
+
+/* Lets go of a function in the registry of the VM, if that still is the one of this
+ * generation. Not inside runtime_run(). */
+void runtime_drop_function(struct runtime *r, int function, uint64_t generation);
 
 /* Throws the VM away, with all functions in it. Not inside runtime_run(). */
 void runtime_drop_lua(struct runtime *r);

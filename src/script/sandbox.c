@@ -14,6 +14,8 @@
 /* Keys of the registry. */
 static char strict_key;  /* The environment that notices assignments. */
 static char protect_key; /* The metatables of protected libraries: true. */
+static char loading_key; /* Globals of a library that is being loaded, */
+static char running_key; /* and of its functions when they run. */
 
 static int refuse_change(lua_State *lua)
 {
@@ -107,18 +109,48 @@ static int peek(lua_State *lua)
 
 /* Compiling. */
 
+/* Pushes a function, or a message, with what is known of the function's code. */
+static bool compile(lua_State *lua, struct bytes text, const char *chunk_name, unsigned *traits)
+{
+    if (luaL_loadbufferx(lua, text.at, text.len, chunk_name, "t") != 0) {
+        return false;
+    }
+    *traits = bytecode_finish(lua);
+    if (*traits & BYTECODE_FOREIGN) {
+        lua_pop(lua, 1);
+        lua_pushfstring(lua, "%s: malformed number: LL, ULL and i are no part of Lua",
+                        chunk_name + 1);
+        return false;
+    }
+    return true;
+}
+
+bool sandbox_load_library(lua_State *lua, struct bytes text, const char *chunk_name)
+{
+    unsigned traits;
+
+    if (!compile(lua, text, chunk_name, &traits)) {
+        return false;
+    }
+    lua_pushvalue(lua, SANDBOX_LIBRARY);
+    lua_setfenv(lua, -2);
+    return true;
+}
+
+void sandbox_set_loading(lua_State *lua, bool loading)
+{
+    lua_getmetatable(lua, SANDBOX_LIBRARY);
+    lua_pushlightuserdata(lua, loading ? &loading_key : &running_key);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+    lua_setfield(lua, -2, "__index");
+    lua_pop(lua, 1);
+}
+
 bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
 {
     unsigned traits;
 
-    if (luaL_loadbufferx(lua, text.at, text.len, chunk_name, "t") != 0) {
-        return false;
-    }
-    traits = bytecode_finish(lua);
-    if (traits & BYTECODE_FOREIGN) {
-        lua_pop(lua, 1);
-        lua_pushfstring(lua, "%s: malformed number: LL, ULL and i are no part of Lua",
-                        chunk_name + 1);
+    if (!compile(lua, text, chunk_name, &traits)) {
         return false;
     }
     if (traits & BYTECODE_ASSIGNS) {
@@ -290,6 +322,15 @@ static int api_clock(lua_State *lua)
     return 1;
 }
 
+void sandbox_clear_arguments(lua_State *lua)
+{
+    for (int key = SANDBOX_KEYS; key <= SANDBOX_ARGV; key++) {
+        lua_pushvalue(lua, key);
+        lua_newtable(lua);
+        lua_rawset(lua, SANDBOX_GLOBALS);
+    }
+}
+
 static void fill_globals(struct runtime *r, lua_State *lua)
 {
     for (const char *const *name = plain_globals; *name != NULL; name++) {
@@ -310,18 +351,14 @@ static void fill_globals(struct runtime *r, lua_State *lua)
     }
     script_json_open(lua);
     set_library(lua, "cjson");
-    script_api_open(lua);
+    script_api_open(lua, STAGE_SCRIPT);
     set_library(lua, "redis");
     lua_createtable(lua, 0, 1);
     lua_pushcfunction(lua, api_clock);
     lua_setfield(lua, -2, "clock");
     set_library(lua, "os");
 
-    for (int key = SANDBOX_KEYS; key <= SANDBOX_ARGV; key++) {
-        lua_pushvalue(lua, key);
-        lua_newtable(lua);
-        lua_rawset(lua, SANDBOX_GLOBALS);
-    }
+    sandbox_clear_arguments(lua);
     lua_pushvalue(lua, SANDBOX_GLOBALS);
     set_library(lua, "_G");
 }
@@ -340,15 +377,23 @@ static void protect_strings(lua_State *lua)
     lua_pop(lua, 2);
 }
 
-/* Makes reading what is not there an error. Last, when all is there. */
-static void close_globals(lua_State *lua)
+/* Makes reading what is not there in the table on the stack an error, and writing. */
+static void close_table(lua_State *lua)
 {
     lua_createtable(lua, 0, 2);
     lua_pushcfunction(lua, refuse_unknown);
     lua_setfield(lua, -2, "__index");
     lua_pushcfunction(lua, refuse_change);
     lua_setfield(lua, -2, "__newindex");
-    lua_setmetatable(lua, SANDBOX_GLOBALS);
+    lua_setmetatable(lua, -2);
+}
+
+/* Last, when all is there. */
+static void close_globals(lua_State *lua)
+{
+    lua_pushvalue(lua, SANDBOX_GLOBALS);
+    close_table(lua);
+    lua_pop(lua, 1);
 
     lua_pushlightuserdata(lua, &strict_key);
     lua_newtable(lua);
@@ -359,6 +404,60 @@ static void close_globals(lua_State *lua)
     lua_setfield(lua, -2, "__newindex");
     lua_setmetatable(lua, -2);
     lua_rawset(lua, LUA_REGISTRYINDEX);
+}
+
+/* Puts what opens the API for a stage among the globals in the table on the stack. */
+static void set_api(lua_State *lua, enum script_stage stage)
+{
+    script_api_open(lua, stage);
+    if (stage == STAGE_LOADING) {
+        close_table(lua);
+    }
+    protect(lua);
+    lua_setfield(lua, -2, "redis");
+}
+
+/* What functions find when they run: the globals of scripts, but for KEYS and ARGV,
+ * which are their arguments. */
+static void copy_globals(lua_State *lua)
+{
+    int copy = lua_gettop(lua);
+
+    lua_pushnil(lua);
+    while (lua_next(lua, SANDBOX_GLOBALS) != 0) {
+        if (lua_rawequal(lua, -2, SANDBOX_KEYS) || lua_rawequal(lua, -2, SANDBOX_ARGV)) {
+            lua_pop(lua, 1);
+            continue;
+        }
+        lua_pushvalue(lua, -2);
+        lua_insert(lua, -2);
+        lua_rawset(lua, copy);
+    }
+    lua_pushvalue(lua, copy);
+    protect(lua);
+    lua_setfield(lua, copy, "_G");
+}
+
+static void open_libraries(lua_State *lua)
+{
+    lua_pushlightuserdata(lua, &loading_key);
+    lua_newtable(lua);
+    set_api(lua, STAGE_LOADING);
+    close_table(lua);
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+
+    lua_pushlightuserdata(lua, &running_key);
+    lua_newtable(lua);
+    copy_globals(lua);
+    set_api(lua, STAGE_FUNCTION);
+    close_table(lua);
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+
+    lua_createtable(lua, 0, 2);
+    lua_pushcfunction(lua, refuse_change);
+    lua_setfield(lua, -2, "__newindex");
+    lua_setmetatable(lua, SANDBOX_LIBRARY);
+    sandbox_set_loading(lua, false);
 }
 
 void sandbox_open(struct runtime *r, lua_State *lua)
@@ -374,11 +473,13 @@ void sandbox_open(struct runtime *r, lua_State *lua)
     lua_pushcfunction(lua, error_handler);
     lua_pushliteral(lua, "KEYS");
     lua_pushliteral(lua, "ARGV");
+    lua_newtable(lua);
     assert(lua_gettop(lua) == SANDBOX_TOP);
 
     keep_hidden(lua);
     fill_globals(r, lua);
     protect_strings(lua);
+    open_libraries(lua);
     close_globals(lua);
 
     /* New functions have the environment of the thread that compiles them. */

@@ -17,7 +17,9 @@ enum {
     SANDBOX_ON_ERROR,    /* The message handler of scripts: see script/error.h. */
     SANDBOX_KEYS,        /* The strings "KEYS" and "ARGV". */
     SANDBOX_ARGV,
-    SANDBOX_TOP = SANDBOX_ARGV,
+    SANDBOX_LIBRARY, /* The environment of libraries: empty; what is in it is looked up
+                        elsewhere, and that can be changed. */
+    SANDBOX_TOP = SANDBOX_LIBRARY,
 };
 
 /* Fills a new VM. */
@@ -26,5 +28,13 @@ void sandbox_open(struct runtime *r, lua_State *lua);
 /* Compiles text to a function with the environment of scripts, and pushes it; or
  * pushes a message. Returns whether it is a function. */
 bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name);
+
+/* The same with the environment of libraries. While a library is being loaded, that has
+ * nothing but redis.register_function and a little more. */
+bool sandbox_load_library(lua_State *lua, struct bytes text, const char *chunk_name);
+void sandbox_set_loading(lua_State *lua, bool loading);
+
+/* Empties KEYS and ARGV. */
+void sandbox_clear_arguments(lua_State *lua);
 
 #endif

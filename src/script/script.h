@@ -8,8 +8,9 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 
-/* EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT. */
-extern const struct command script_commands[];
+extern const struct command script_commands[];   /* EVAL and its relatives, SCRIPT. */
+extern const struct command function_commands[]; /* FCALL, FCALL_RO, FUNCTION. */
+#define SCRIPT_FAMILIES script_commands, function_commands
 
 struct script_settings {
     int64_t time_limit_ms;     /* script-time-limit; 0: none. */
@@ -26,7 +27,9 @@ void script_stop(struct engine *e);
 
 /* What INFO tells. */
 struct script_info {
-    size_t scripts;   /* Kept, that EVALSHA finds. */
+    size_t scripts;   /* That EVALSHA finds without compiling them. */
+    uint64_t evicted; /* Forgotten for others since the start. */
+    size_t libraries, functions;
     size_t text_size; /* Bytes of their texts and what belongs to them. */
     size_t heap_used; /* Bytes of the Lua heap. */
 };

@@ -15,7 +15,7 @@
 /* Descriptors for what is not a client: listeners, the log, libuv's own. */
 enum { FILES_RESERVED = 32 };
 
-static const struct command *const families[] = {COMMAND_FAMILIES, script_commands, server_commands,
+static const struct command *const families[] = {COMMAND_FAMILIES, SCRIPT_FAMILIES, server_commands,
                                                  NULL};
 
 void server_draw_id(char id[ID_HEX + 1])

@@ -1,0 +1,497 @@
+/* FUNCTION and FCALL. */
+#include "script/function.h"
+
+#include "base/glob.h"
+#include "base/mem.h"
+#include "rdb/library.h"
+#include "script/library.h"
+#include "script/sandbox.h"
+
+/* FCALL */
+
+struct invocation {
+    struct use use;
+    const struct function *function;
+    size_t keys;
+};
+
+static void invoke(struct runtime *r, void *context)
+{
+    enum { FIRST_KEY = 3 };
+    struct invocation *i = context;
+    const struct call *c = i->use.call;
+    const struct bytes *keys = c->argv + FIRST_KEY;
+    lua_State *lua = r->lua;
+
+    r->engine->running.is_function = true;
+    lua_settop(lua, SANDBOX_TOP);
+    if (r->has_arguments) { /* Those of the last script are not for functions. */
+        sandbox_clear_arguments(lua);
+        r->has_arguments = false;
+    }
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, i->function->callback);
+    script_push_list(lua, keys, i->keys);
+    script_push_list(lua, keys + i->keys, c->argc - FIRST_KEY - i->keys);
+    script_call(r, &i->use, 2);
+}
+
+static void call_function(struct call *c, bool read_only)
+{
+    struct function *f = libraries_find_function(c, c->argv[1]);
+    struct invocation i = {.use = {.call = c, .is_function = true}};
+
+    if (f == NULL) {
+        call_fail(c, "ERR Function not found");
+        return;
+    }
+    if (!script_read_key_count(c, "Bad number of keys provided", &i.keys) ||
+        !script_may_run(c, f->flags, read_only)) {
+        return;
+    }
+    f = library_need(c, f);
+    if (f != NULL) {
+        i.function = f;
+        i.use.name = f->at;
+        i.use.line = f->line;
+        script_use(&i.use, f->flags, read_only, invoke, &i);
+    }
+}
+
+static void fcall(struct call *c)
+{
+    call_function(c, false);
+}
+
+static void fcall_ro(struct call *c)
+{
+    call_function(c, true);
+}
+
+bool function_is_fcall(const struct command *cmd)
+{
+    return cmd->run == fcall;
+}
+
+/* FUNCTION LOAD and its relatives */
+
+/* Libraries that are to be kept, compiled. */
+struct batch {
+    struct library **library;
+    size_t count;
+};
+
+static void batch_clear(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        library_free(b->library[i]);
+    }
+    mem_free(b->library);
+}
+
+#define BATCH_LOCAL(name) __attribute__((cleanup(batch_clear))) struct batch name = {0}
+
+static void batch_add(struct batch *b, struct library *l)
+{
+    b->library = mem_realloc(b->library, (b->count + 1) * sizeof *b->library);
+    b->library[b->count++] = l;
+}
+
+static bool replaces(const struct batch *b, const struct library *other)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (bytes_equal(bytes_of(b->library[i]->name), bytes_of(other->name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a function of library `number` of a batch is one of a library that stays, or
+ * of one before it in the batch. */
+static bool is_taken(struct call *c, const struct batch *b, size_t number, const struct function *f)
+{
+    const struct function *old = libraries_find_function(c, function_name(f));
+
+    if (old != NULL && !replaces(b, old->library)) {
+        return true;
+    }
+    for (size_t i = 0; i < number; i++) {
+        if (library_has(b->library[i], function_name(f))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool functions_are_free(struct call *c, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        for (const struct function *f = b->library[i]->first; f != NULL; f = f->next) {
+            if (is_taken(c, b, i, f)) {
+                call_fail(c, "ERR Function %s already exists", f->at);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Makes the changes, and takes the libraries over. */
+static void keep(struct call *c, struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct library *l = TAKE(b->library[i]);
+
+        call_make(c, change_text_put(TEXT_LIBRARY, text_new(bytes_of(l->name), l->text)));
+        libraries_put(c, l);
+    }
+}
+
+static bool name_is_free(struct call *c, const struct library *l, bool replace)
+{
+    if (!replace && libraries_find(c, bytes_of(l->name)) != NULL) {
+        call_fail(c, "ERR Library '%s' already exists", l->name);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_load(struct call *c, bool *replace, struct bytes *text)
+{
+    *replace = false;
+    for (size_t i = 2; i + 1 < c->argc; i++) {
+        if (!call_is(c, i, "replace")) {
+            call_fail(c, "ERR Unknown option given: %.*s",
+                      c->argv[i].len < 128 ? (int)c->argv[i].len : 128, c->argv[i].at);
+            return false;
+        }
+        *replace = true;
+    }
+    *text = c->argv[c->argc - 1];
+    return true;
+}
+
+static void function_load(struct call *c)
+{
+    BATCH_LOCAL(batch);
+    BUF_LOCAL(error);
+    struct library *l;
+    struct bytes text;
+    bool replace;
+
+    if (!parse_load(c, &replace, &text)) {
+        return;
+    }
+    l = library_compile(c, text, &error);
+    if (l == NULL) {
+        call_fail_text(c, buf_bytes(&error));
+        return;
+    }
+    batch_add(&batch, l);
+    if (name_is_free(c, l, replace) && functions_are_free(c, &batch)) {
+        reply_bytes(c, bytes_of(l->name));
+        keep(c, &batch);
+    }
+}
+
+static void function_delete(struct call *c)
+{
+    if (texts_find(c->engine->data->texts[TEXT_LIBRARY], c->argv[2]) == NULL) {
+        call_fail(c, "ERR Library not found");
+        return;
+    }
+    call_make(c, change_text_remove(TEXT_LIBRARY, c->argv[2]));
+    reply_ok(c);
+}
+
+static void fail_usage(struct call *c, const char *name)
+{
+    call_fail(c, "ERR unknown subcommand or wrong number of arguments for '%s'. Try FUNCTION HELP.",
+              name);
+}
+
+static void function_flush(struct call *c)
+{
+    if (c->argc > 3) {
+        fail_usage(c, "flush");
+        return;
+    }
+    if (c->argc == 3 && !call_is(c, 2, "sync") && !call_is(c, 2, "async")) {
+        call_fail(c, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+        return;
+    }
+    call_remove_texts(c, TEXT_LIBRARY);
+    reply_ok(c);
+}
+
+/* DUMP and RESTORE */
+
+static void function_dump(struct call *c)
+{
+    BUF_LOCAL(payload);
+
+    rdb_dump_libraries(c->engine->data->texts[TEXT_LIBRARY], &payload);
+    reply_bytes(c, buf_bytes(&payload));
+}
+
+enum policy { APPEND, FLUSH, REPLACE };
+
+static bool parse_policy(struct call *c, enum policy *policy)
+{
+    if (c->argc > 4) {
+        fail_usage(c, "restore");
+        return false;
+    }
+    *policy = APPEND;
+    if (call_is(c, 3, "flush")) {
+        *policy = FLUSH;
+    } else if (call_is(c, 3, "replace")) {
+        *policy = REPLACE;
+    } else if (c->argc == 4 && !call_is(c, 3, "append")) {
+        call_fail(c, "ERR Wrong restore policy given, value should be either FLUSH, APPEND or "
+                     "REPLACE.");
+        return false;
+    }
+    return true;
+}
+
+struct restoring {
+    struct call *call;
+    struct batch *batch;
+};
+
+static bool restore_text(struct bytes text, void *context)
+{
+    struct restoring *r = context;
+    struct library *l;
+    BUF_LOCAL(error);
+
+    l = library_compile(r->call, text, &error);
+    if (l == NULL) {
+        call_fail_text(r->call, buf_bytes(&error));
+        return false;
+    }
+    if (replaces(r->batch, l)) {
+        call_fail(r->call, "ERR Library %s already exists", l->name);
+        library_free(l);
+        return false;
+    }
+    batch_add(r->batch, l);
+    return true;
+}
+
+static bool read_payload(struct call *c, struct batch *batch)
+{
+    struct restoring restoring = {c, batch};
+    const char *problem = rdb_restore_libraries(c->argv[2], restore_text, &restoring);
+
+    if (problem != NULL && !c->failed) {
+        call_fail(c, "ERR %s", problem);
+    }
+    return problem == NULL;
+}
+
+static bool names_are_free(struct call *c, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (libraries_find(c, bytes_of(b->library[i]->name)) != NULL) {
+            call_fail(c, "ERR Library %s already exists", b->library[i]->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void function_restore(struct call *c)
+{
+    BATCH_LOCAL(batch);
+    enum policy policy;
+
+    if (!parse_policy(c, &policy) || !read_payload(c, &batch)) {
+        return;
+    }
+    if (policy == FLUSH) {
+        call_remove_texts(c, TEXT_LIBRARY);
+    }
+    if ((policy != APPEND || names_are_free(c, &batch)) && functions_are_free(c, &batch)) {
+        keep(c, &batch);
+        reply_ok(c);
+    }
+}
+
+/* LIST and STATS */
+
+static void reply_flags(struct call *c, unsigned flags)
+{
+    size_t place = reply_late(c);
+    size_t count = 0;
+
+    for (unsigned i = 0; script_flag_names[i] != NULL; i++) {
+        if (flags & (1u << i)) {
+            reply_status(c, script_flag_names[i]);
+            count++;
+        }
+    }
+    reply_late_end(c, place, RESP_SET, count);
+}
+
+static void reply_function(struct call *c, const struct function *f)
+{
+    reply_map(c, 3);
+    reply_string(c, "name");
+    reply_bytes(c, function_name(f));
+    reply_string(c, "description");
+    if (f->has_description) {
+        reply_bytes(c, function_description(f));
+    } else {
+        reply_nil(c);
+    }
+    reply_string(c, "flags");
+    reply_flags(c, f->flags);
+}
+
+static void reply_library(struct call *c, const struct library *l, bool with_code)
+{
+    reply_map(c, with_code ? 4 : 3);
+    reply_string(c, "library_name");
+    reply_string(c, l->name);
+    reply_string(c, "engine");
+    reply_string(c, "LUA");
+    reply_string(c, "functions");
+    reply_array(c, l->count);
+    for (const struct function *f = l->first; f != NULL; f = f->next) {
+        reply_function(c, f);
+    }
+    if (with_code) {
+        reply_string(c, "library_code");
+        reply_bytes(c, l->text);
+    }
+}
+
+struct listing {
+    bool with_code;
+    bool has_pattern;
+    struct bytes pattern;
+};
+
+static bool parse_list(struct call *c, struct listing *l)
+{
+    *l = (struct listing){.with_code = false};
+    for (size_t i = 2; i < c->argc; i++) {
+        if (!l->with_code && call_is(c, i, "withcode")) {
+            l->with_code = true;
+        } else if (!l->has_pattern && call_is(c, i, "libraryname")) {
+            if (++i == c->argc) {
+                call_fail(c, "ERR library name argument was not given");
+                return false;
+            }
+            l->has_pattern = true;
+            l->pattern = c->argv[i];
+        } else {
+            call_fail(c, "ERR Unknown argument %.*s",
+                      c->argv[i].len < 128 ? (int)c->argv[i].len : 128, c->argv[i].at);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void function_list(struct call *c)
+{
+    struct table_walk walk = {0};
+    const struct library *l;
+    struct listing listing;
+    size_t place;
+    size_t count = 0;
+
+    if (!parse_list(c, &listing)) {
+        return;
+    }
+    place = reply_late(c);
+    while ((l = libraries_next(c, &walk)) != NULL) {
+        if (!listing.has_pattern || glob_match_nocase(listing.pattern, bytes_of(l->name))) {
+            reply_library(c, l, listing.with_code);
+            count++;
+        }
+    }
+    reply_late_end(c, place, RESP_ARRAY, count);
+}
+
+static void reply_running(struct call *c, const struct runtime *r)
+{
+    const struct use *u = r->use;
+
+    if (u == NULL || !u->is_function) {
+        reply_nil(c);
+        return;
+    }
+    reply_map(c, 3);
+    reply_string(c, "name");
+    reply_string(c, u->name);
+    reply_string(c, "command");
+    reply_array(c, u->call->argc);
+    for (size_t i = 0; i < u->call->argc; i++) {
+        reply_bytes(c, u->call->argv[i]);
+    }
+    reply_string(c, "duration_ms");
+    reply_int(c, runtime_elapsed_ms(r));
+}
+
+/* Is answered while a function runs, too: the libraries are not looked at then. */
+static void function_stats(struct call *c)
+{
+    const struct runtime *r = c->engine->script;
+    struct libraries_counts counts = libraries_counts(c);
+
+    reply_map(c, 2);
+    reply_string(c, "running_script");
+    reply_running(c, r);
+    reply_string(c, "engines");
+    reply_map(c, 1);
+    reply_string(c, "LUA");
+    reply_map(c, 2);
+    reply_string(c, "libraries_count");
+    reply_int(c, (int64_t)counts.libraries);
+    reply_string(c, "functions_count");
+    reply_int(c, (int64_t)counts.functions);
+}
+
+static void function_kill(struct call *c)
+{
+    if (!c->engine->running.is_script) {
+        call_fail(c, "NOTBUSY No scripts in execution right now.");
+        return;
+    }
+    if (!c->engine->running.is_function) {
+        call_fail(c, "BUSY Redis is busy running a script. You can only call SCRIPT KILL or "
+                     "SHUTDOWN NOSAVE.");
+        return;
+    }
+    c->engine->script->kill = 1;
+    reply_ok(c);
+}
+
+/* clang-format off */
+static const struct command function_subcommands[] = {
+    {.name = "delete", .arity = 3, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE, .run = function_delete, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Removes a library and its functions", .syntax = "library-name"},
+    {.name = "dump", .arity = 2, .flags = COMMAND_NOSCRIPT, .run = function_dump, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of libraries", .summary = "Returns all libraries in a form for FUNCTION RESTORE", .syntax = ""},
+    {.name = "flush", .arity = -2, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE, .run = function_flush, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of libraries", .summary = "Removes all libraries", .syntax = "[ASYNC | SYNC]"},
+    {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Lists the subcommands", .syntax = ""},
+    {.name = "kill", .arity = 2, .flags = COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, .run = function_kill, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Ends the running function, and undoes what it has done", .syntax = ""},
+    {.name = "list", .arity = -2, .flags = COMMAND_NOSCRIPT, .run = function_list, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of functions", .summary = "Lists the libraries and their functions", .syntax = "[LIBRARYNAME library-name-pattern] [WITHCODE]"},
+    {.name = "load", .arity = -3, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE | COMMAND_DENYOOM, .run = function_load, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Creates a library of functions", .syntax = "[REPLACE] function-code"},
+    {.name = "restore", .arity = -3, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE | COMMAND_DENYOOM, .run = function_restore, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of libraries in the payload", .summary = "Creates the libraries of a FUNCTION DUMP", .syntax = "serialized-value [FLUSH | APPEND | REPLACE]"},
+    {.name = "stats", .arity = 2, .flags = COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, .run = function_stats, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Tells which function runs, and how many there are", .syntax = ""},
+    {0},
+};
+
+#define FCALL_FLAGS    (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
+#define FCALL_RO_FLAGS (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_READONLY | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
+
+const struct command function_commands[] = {
+    {.name = "fcall", .arity = -3, .flags = FCALL_FLAGS, .keys = {NUMBERED_KEYS(2, KEY_RW | KEY_ACCESS | KEY_UPDATE)}, .run = fcall, .group = "scripting", .since = "7.0.0", .complexity = "Depends on the function", .summary = "Calls a function, wholly or not at all", .syntax = "function numkeys [key ...] [arg ...]"},
+    {.name = "fcall_ro", .arity = -3, .flags = FCALL_RO_FLAGS, .keys = {NUMBERED_KEYS(2, KEY_RO | KEY_ACCESS)}, .run = fcall_ro, .group = "scripting", .since = "7.0.0", .complexity = "Depends on the function", .summary = "Calls a function that may only read", .syntax = "function numkeys [key ...] [arg ...]"},
+    {.name = "function", .arity = -2, .subcommands = function_subcommands, .group = "scripting", .since = "7.0.0", .complexity = "Depends on the subcommand", .summary = "Manages functions", .syntax = ""},
+    {0},
+};
+/* clang-format on */
