@@ -7,7 +7,7 @@
 struct call;
 struct session;
 
-/* Begins and ends to show commands to a session. */
+/* Begin and end to show commands to a session. */
 void monitor_start(struct session *s);
 void monitor_stop(struct session *s);
 

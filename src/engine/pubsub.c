@@ -259,11 +259,14 @@ size_t call_publish(struct call *c, enum topic_kind kind, struct bytes channel,
 {
     size_t receivers = 0;
 
+    struct note note = {.kind = kind == TOPIC_SHARD ? NOTE_SHARD_MESSAGE : NOTE_MESSAGE,
+                        .name = channel,
+                        .content = message};
+
     each_addressed(c->engine, kind, channel, count_receivers, &receivers);
-    journal_note(&c->engine->journal,
-                 &(struct note){.kind = kind == TOPIC_SHARD ? NOTE_SHARD_MESSAGE : NOTE_MESSAGE,
-                                .name = channel,
-                                .content = message});
+    if (receivers > 0) {
+        journal_note(&c->engine->journal, &note);
+    }
     return receivers;
 }
 

@@ -57,7 +57,7 @@ void pubsub_each(const struct engine *e, enum topic_kind kind, struct bytes patt
                  void (*see)(struct bytes name, void *context), void *context);
 
 /* Publishes a message on a channel or a shard channel, when what the call does is
- * final. Returns how many would receive it now. */
+ * final. Returns how many would receive it now; if there are none, it is dropped. */
 size_t call_publish(struct call *c, enum topic_kind kind, struct bytes channel,
                     struct bytes message);
 

@@ -97,6 +97,7 @@ static void on_cron(uv_timer_t *handle)
     }
     engine_expire(n->conns.engine, EXPIRE_BUDGET_US);
     tracking_limit(n->conns.engine);
+    engine_out_of_memory(n->conns.engine); /* Evicts, though nobody asks for memory. */
     conn_set_prune(&n->conns);
 }
 
