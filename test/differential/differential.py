@@ -412,7 +412,7 @@ class Side:
     def reset(self):
         for connection in range(CONNECTIONS + 1):
             self.call(b"RESET", connection=connection)
-        self.call_many([[b"FLUSHALL"], [b"SCRIPT", b"FLUSH"]])
+        self.call_many([[b"FLUSHALL"], [b"SCRIPT", b"FLUSH"], [b"FUNCTION", b"FLUSH"]])
 
     def listen(self):
         """Begins to hear of all that happens to keys, and of all that is published."""

@@ -6,7 +6,7 @@ request is now and then mangled. All of it is drawn from one random.Random.
 
 import collections
 
-from families import bits, field_expiry, generic, lists, places, sorted_sets, streams
+from families import bits, field_expiry, functions, generic, lists, places, sorted_sets, streams
 
 # How the replies of two servers are compared. differential.py has the rules.
 EXACT = "exact"  # Byte for byte.
@@ -162,7 +162,7 @@ TABLE = """
 """
 
 
-FAMILIES = [bits, field_expiry, generic, lists, places, sorted_sets, streams]
+FAMILIES = [bits, field_expiry, functions, generic, lists, places, sorted_sets, streams]
 
 # Words that begin with the number of the keys that follow.
 COUNTED = {"number", "list_count", "zset_count"}
@@ -236,8 +236,8 @@ NO_TIME = [b"", b"abc", b"1.5", b" 1", b"1e5", b"+5", b"\x00", b"922337203685477
 YEAR_2100_S = 4102444800
 
 
-class Arguments(bits.Bits, field_expiry.FieldExpiry, generic.Generic, lists.Lists,
-                places.Places, sorted_sets.SortedSets, streams.Streams):
+class Arguments(bits.Bits, field_expiry.FieldExpiry, functions.Functions, generic.Generic,
+                lists.Lists, places.Places, sorted_sets.SortedSets, streams.Streams):
     """Draws arguments. A method gives a list of them, and its name is their word in
     the table."""
 

@@ -64,7 +64,7 @@ class Calls(grammar.Arguments):
     def is_certain(self, command):
         """Whether it does and replies the same wherever it is called."""
         return (self.is_wanted(command) and command.compare in SETTLED
-                and grammar.BLOCKS not in command.uses)
+                and grammar.BLOCKS not in command.uses and command.words[0] not in NOT_IN_SCRIPTS)
 
     def call(self):
         if self.chance(0.03):  # What is picked at random must come back.
@@ -75,7 +75,9 @@ class Calls(grammar.Arguments):
         return self.request(lambda c: self.is_wanted(c) and grammar.BLOCKS not in c.uses).args
 
 
-SWEEPING = ("FLUSHALL", "FLUSHDB", "SELECT", "SWAPDB")
+SWEEPING = ("FCALL", "FLUSHALL", "FLUSHDB", "FUNCTION", "SELECT", "SWAPDB")
+
+NOT_IN_SCRIPTS = ("FCALL", "FUNCTION")
 
 # How the replies of two servers become comparable.
 SETTLED = {
@@ -269,7 +271,9 @@ class Test:
         if self.rand.random() < 0.3:
             sha = self.client.call("SCRIPT", "LOAD", script)
             if not isinstance(sha, Error):
-                return self.client.call("EVALSHA", sha, 0)
+                reply = self.client.call("EVALSHA", sha, 0)
+                self.client.call("SCRIPT", "FLUSH")  # Its text was kept.
+                return reply
         return self.client.call("EVAL", script, 1, "k1", "argument")
 
     # Each of these adds an end to a script, runs it, and returns the script, the
