@@ -303,9 +303,20 @@ static void bitfield_ro(struct call *c)
     read_and_run(c, true);
 }
 
+/* Whether there is more than GET in a request. */
+static unsigned bitfield_key_use(size_t argc, const struct bytes *argv)
+{
+    for (size_t i = 2; i < argc; i++) {
+        if (bytes_is(argv[i], "set") || bytes_is(argv[i], "incrby")) {
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+        }
+    }
+    return KEY_RO | KEY_ACCESS;
+}
+
 /* clang-format off */
 const struct command bitfield_commands[] = {
-    {.name = "bitfield",    .arity = -2, .flags = WRITE,     .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS)}, .run = bitfield,    .group = "bitmap", .since = "3.2.0", .complexity = "O(1) for each number", .summary = "Reads and writes a string as numbers of any width", .syntax = "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment> ...]"},
+    {.name = "bitfield",    .arity = -2, .flags = WRITE,     .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS)}, .key_use = bitfield_key_use, .run = bitfield,    .group = "bitmap", .since = "3.2.0", .complexity = "O(1) for each number", .summary = "Reads and writes a string as numbers of any width", .syntax = "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment> ...]"},
     {.name = "bitfield_ro", .arity = -2, .flags = READ_FAST, .keys = {ONE_KEY(KEY_RO | KEY_ACCESS)},                                   .run = bitfield_ro, .group = "bitmap", .since = "6.0.0", .complexity = "O(1) for each number", .summary = "Reads a string as numbers of any width",            .syntax = "key [GET encoding offset ...]"},
     {0},
 };

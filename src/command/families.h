@@ -7,6 +7,7 @@
 extern const struct command acl_commands[];
 extern const struct command bitfield_commands[];
 extern const struct command bitmap_commands[];
+extern const struct command cluster_commands[];
 extern const struct command command_commands[]; /* COMMAND itself. */
 extern const struct command connection_commands[];
 extern const struct command dump_commands[];
@@ -44,6 +45,7 @@ extern const struct command zset_commands[];
     acl_commands, \
     bitfield_commands, \
     bitmap_commands, \
+    cluster_commands, \
     command_commands, \
     connection_commands, \
     dump_commands, \
@@ -56,8 +58,8 @@ extern const struct command zset_commands[];
     key_commands, \
     latency_commands, \
     list_commands, \
-    migrate_commands, \
     list_pop_commands, \
+    migrate_commands, \
     monitor_commands, \
     pubsub_commands, \
     set_commands, \

@@ -786,6 +786,17 @@ static void lcs(struct call *c)
     mem_free(l.shorten_a);
 }
 
+/* Without GET, nothing of what was there is told. */
+static unsigned set_key_use(size_t argc, const struct bytes *argv)
+{
+    for (size_t i = 3; i < argc; i++) {
+        if (bytes_is(argv[i], "get")) {
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+        }
+    }
+    return KEY_OW | KEY_UPDATE;
+}
+
 /* clang-format off */
 const struct command string_commands[] = {
     {.name = "append",      .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_RW | KEY_INSERT)},                                      .run = append,      .group = "string", .since = "2.0.0", .complexity = "O(1)",                                     .summary = "Appends to a string",                                  .syntax = "key value"},
@@ -804,7 +815,7 @@ const struct command string_commands[] = {
     {.name = "mset",        .arity = -3, .flags = WRITE,      .keys = {{.flags = KEY_OW | KEY_UPDATE, .index = 1, .last = -1, .step = 2}}, .run = mset,        .group = "string", .since = "1.0.1", .complexity = "O(N) in the number of keys",               .summary = "Sets several keys to strings",                         .syntax = "key value [key value ...]"},
     {.name = "msetnx",      .arity = -3, .flags = WRITE,      .keys = {{.flags = KEY_OW | KEY_INSERT, .index = 1, .last = -1, .step = 2}}, .run = msetnx,      .group = "string", .since = "1.0.1", .complexity = "O(N) in the number of keys",               .summary = "Sets several keys to strings if none of them exists",  .syntax = "key value [key value ...]"},
     {.name = "psetex",      .arity = 4,  .flags = WRITE,      .keys = {ONE_KEY(KEY_OW | KEY_UPDATE)},                                      .run = psetex,      .group = "string", .since = "2.6.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string that expires, in milliseconds", .syntax = "key milliseconds value"},
-    {.name = "set",         .arity = -3, .flags = WRITE,      .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS)},    .run = set,         .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string, whatever it held before",      .syntax = "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]"},
+    {.name = "set",         .arity = -3, .flags = WRITE,      .keys = {ONE_KEY(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS)},    .key_use = set_key_use, .run = set,         .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string, whatever it held before",      .syntax = "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]"},
     {.name = "setex",       .arity = 4,  .flags = WRITE,      .keys = {ONE_KEY(KEY_OW | KEY_UPDATE)},                                      .run = setex,       .group = "string", .since = "2.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string that expires, in seconds",      .syntax = "key seconds value"},
     {.name = "setnx",       .arity = 3,  .flags = WRITE_FAST, .keys = {ONE_KEY(KEY_OW | KEY_INSERT)},                                      .run = setnx,       .group = "string", .since = "1.0.0", .complexity = "O(1)",                                     .summary = "Sets a key to a string if it does not exist",          .syntax = "key value"},
     {.name = "setrange",    .arity = 4,  .flags = WRITE,      .keys = {ONE_KEY(KEY_RW | KEY_UPDATE)},                                      .run = setrange,    .group = "string", .since = "2.2.0", .complexity = "O(N) in the length of the value",          .summary = "Overwrites a part of a string",                        .syntax = "key offset value"},

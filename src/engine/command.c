@@ -256,14 +256,19 @@ bool command_keys(const struct command *cmd, size_t argc, const struct bytes *ar
     size_t first, last, step;
 
     for (int i = 0; i < COMMAND_KEYSPECS && cmd->keys[i].flags != 0; i++) {
-        if (cmd->keys[i].flags & KEY_NOT_KEY) {
+        unsigned flags = cmd->keys[i].flags;
+
+        if (flags & KEY_NOT_KEY) {
             continue;
         }
         if (!key_range(&cmd->keys[i], argc, argv, &first, &last, &step)) {
             return false;
         }
+        if (cmd->key_use != NULL) {
+            flags = cmd->key_use(argc, argv);
+        }
         for (size_t place = first; place <= last; place += step) {
-            see(place, cmd->keys[i].flags, context);
+            see(place, flags, context);
         }
     }
     return true;

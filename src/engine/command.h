@@ -109,6 +109,9 @@ struct command {
     int arity;        /* Arguments with the name (and the subcommand's); -n means n or more. */
     uint32_t flags;
     struct keyspec keys[COMMAND_KEYSPECS];
+    /* How a request uses its keys, where that depends on its arguments; NULL: as the key
+     * specs say. */
+    unsigned (*key_use)(size_t argc, const struct bytes *argv);
     void (*run)(struct call *c);
     const struct command *subcommands; /* Ends in a row without a name; then `run` may be NULL. */
 

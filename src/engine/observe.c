@@ -18,7 +18,7 @@ static void watch_change(struct engine *e, const struct change *inverse)
 {
     bool alone = e->journal.changes - e->batch.changes == 1;
 
-    watch_see(&e->watchers, e->data, inverse, alone);
+    watch_see(&e->watchers, e->data, inverse, alone, logtime_ms(&e->time));
 }
 
 static bool block_listens(const struct engine *e)

@@ -18,6 +18,7 @@ struct watch {
     struct watch *next_of_session;
     struct watch *next_of_key;
     struct watch *previous_of_key;
+    bool stale; /* A key that had expired came here by a swap: it is no news if it goes. */
 };
 
 enum { DB_BYTES = sizeof(uint16_t) };
@@ -148,6 +149,9 @@ bool watch_has_expired(const struct session *s, const struct dataset *data, int6
         const struct keyspace *keys = data->db[db_of(watch->watched)];
         struct bytes key = key_of(watch->watched);
 
+        if (watch->stale) {
+            continue;
+        }
         if (keyspace_find_any(keys, key) != NULL && keyspace_find(keys, key, now_ms) == NULL) {
             return true;
         }
@@ -162,22 +166,39 @@ static void mark(struct watched *watched)
     }
 }
 
-static bool is_in(const struct keyspace *keys, const struct watched *watched)
+/* What has expired is not there, whether it has been removed or not. */
+static bool is_in(const struct keyspace *keys, const struct watched *watched, int64_t now_ms)
 {
-    return keyspace_find_any(keys, key_of(watched)) != NULL;
+    return keyspace_find(keys, key_of(watched), now_ms) != NULL;
 }
 
-/* Marks the watched keys of a database that are in one of two keyspaces. */
+/* Notes whether what is in the place of an absent key now is one that has expired. */
+static void note_stale(struct watched *watched, const struct keyspace *keys, int64_t now_ms)
+{
+    struct bytes key = key_of(watched);
+    bool stale = keyspace_find_any(keys, key) != NULL && keyspace_find(keys, key, now_ms) == NULL;
+
+    for (struct watch *watch = watched->first; watch != NULL; watch = watch->next_of_key) {
+        watch->stale = stale;
+    }
+}
+
+/* Marks the watched keys of a database that are in one of two keyspaces: the second one
+ * is its own now. */
 static void mark_all_in(struct watchers *w, unsigned db, const struct keyspace *a,
-                        const struct keyspace *b)
+                        const struct keyspace *b, int64_t now_ms)
 {
     struct table_walk walk = {0};
     struct watched *watched;
 
     while ((watched = table_next(w->keys, &walk)) != NULL) {
-        if (db_of(watched) == db && (is_in(a, watched) || is_in(b, watched))) {
+        if (db_of(watched) != db) {
+            continue;
+        }
+        if (is_in(a, watched, now_ms) || is_in(b, watched, now_ms)) {
             mark(watched);
         }
+        note_stale(watched, b, now_ms);
     }
 }
 
@@ -196,32 +217,52 @@ static void mark_all(struct watchers *w, unsigned db)
 /* Which keys were in the databases when they were swapped can only be told if nothing
  * has been changed since. */
 static void see_swap(struct watchers *w, const struct dataset *data, unsigned a, unsigned b,
-                     bool alone)
+                     bool alone, int64_t now_ms)
 {
     if (alone) {
-        mark_all_in(w, a, data->db[a], data->db[b]);
-        mark_all_in(w, b, data->db[a], data->db[b]);
+        mark_all_in(w, a, data->db[b], data->db[a], now_ms);
+        mark_all_in(w, b, data->db[a], data->db[b], now_ms);
     } else {
         mark_all(w, a);
         mark_all(w, b);
     }
 }
 
+/* An expired key was removed, and that is all. */
+static bool is_removal_of_expired(const struct dataset *data, const struct change *inverse,
+                                  int64_t now_ms)
+{
+    return inverse->kind == CHANGE_BIND && value_has_expired(inverse->value, now_ms) &&
+           keyspace_find_any(data->db[inverse->db], inverse->key) == NULL;
+}
+
+static void mark_but_stale(struct watched *watched)
+{
+    for (struct watch *watch = watched->first; watch != NULL; watch = watch->next_of_key) {
+        watch->session->watch_failed |= !watch->stale;
+    }
+}
+
 void watch_see(struct watchers *w, const struct dataset *data, const struct change *inverse,
-               bool alone)
+               bool alone, int64_t now_ms)
 {
     struct watched *watched;
 
     switch (inverse->kind) {
     case CHANGE_FLUSH:
-        mark_all_in(w, inverse->db, inverse->keyspace, data->db[inverse->db]);
+        mark_all_in(w, inverse->db, inverse->keyspace, data->db[inverse->db], now_ms);
         break;
     case CHANGE_SWAP:
-        see_swap(w, data, inverse->db, inverse->other, alone);
+        see_swap(w, data, inverse->db, inverse->other, alone, now_ms);
         break;
     default:
         watched = find(w, inverse->db, inverse->key);
-        if (watched != NULL && change_modifies_key(inverse)) {
+        if (watched == NULL || !change_modifies_key(inverse)) {
+            return;
+        }
+        if (is_removal_of_expired(data, inverse, now_ms)) {
+            mark_but_stale(watched);
+        } else {
             mark(watched);
         }
     }

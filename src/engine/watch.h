@@ -24,7 +24,7 @@ bool watch_has_expired(const struct session *s, const struct dataset *data, int6
  * touched. `data` is as it is after the batch that the change is part of; `alone`
  * says that it is all of it. */
 void watch_see(struct watchers *w, const struct dataset *data, const struct change *inverse,
-               bool alone);
+               bool alone, int64_t now_ms);
 
 static inline bool watch_any(const struct watchers *w)
 {

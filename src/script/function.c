@@ -485,8 +485,8 @@ static const struct command function_subcommands[] = {
     {0},
 };
 
-#define FCALL_FLAGS    (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
-#define FCALL_RO_FLAGS (COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_READONLY | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
+#define FCALL_FLAGS    (COMMAND_SCRIPT | COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
+#define FCALL_RO_FLAGS (COMMAND_SCRIPT | COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_READONLY | COMMAND_NO_MANDATORY_KEYS | COMMAND_MOVABLE_KEYS | COMMAND_STALE)
 
 const struct command function_commands[] = {
     {.name = "fcall", .arity = -3, .flags = FCALL_FLAGS, .keys = {NUMBERED_KEYS(2, KEY_RW | KEY_ACCESS | KEY_UPDATE)}, .run = fcall, .group = "scripting", .since = "7.0.0", .complexity = "Depends on the function", .summary = "Calls a function, wholly or not at all", .syntax = "function numkeys [key ...] [arg ...]"},

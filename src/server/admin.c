@@ -43,6 +43,7 @@ enum {
 };
 
 const struct command server_commands[] = {
+    {.name = "bgrewriteaof", .arity = 1, .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING, .run = bgrewriteaof, .group = "server", .since = "1.0.0", .complexity = "O(1), and a fork", .summary = "Saves the data to the file in the background, as BGSAVE does", .syntax = ""},
     {.name = "bgsave",   .arity = -1, .flags = SAVES, .run = bgsave, .group = "server", .since = "1.0.0", .complexity = "O(1), and a fork", .summary = "Saves the data to the file in the background", .syntax = "[SCHEDULE]"},
     {.name = "config",   .arity = -2, .subcommands = config_subcommands, .group = "server", .since = "2.0.0", .complexity = "Depends on the subcommand", .summary = "Reads and sets the server's options", .syntax = ""},
     {.name = "debug",    .arity = -2, .flags = ADMIN | COMMAND_DIRECT, .run = debug, .group = "server", .since = "1.0.0", .complexity = "Depends on the subcommand", .summary = "What tests need to see and do", .syntax = "subcommand [argument ...]"},

@@ -14,6 +14,7 @@ void lolwut(struct call *c);
 /* What saves the data and reads them back. */
 void save(struct call *c);
 void bgsave(struct call *c);
+void bgrewriteaof(struct call *c);
 void lastsave(struct call *c);
 void shut_down(struct call *c);
 void debug_reload(struct call *c);

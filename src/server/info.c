@@ -217,7 +217,8 @@ static void add_saving(const struct persist *p, struct buf *out)
 {
     int64_t running_us = p->child != 0 ? clock_monotonic_us() - p->child_started_us : -1000000;
 
-    buf_addf(out, "rdb_bgsave_in_progress:%d\r\n", p->child != 0);
+    buf_addf(out, "rdb_bgsave_in_progress:%d\r\naof_rewrite_in_progress:%d\r\n", p->child != 0,
+             p->child != 0 && p->rewrites);
     buf_addf(out, "rdb_last_save_time:%" PRId64 "\r\nrdb_last_bgsave_status:%s\r\n", p->saved_s,
              p->failed ? "err" : "ok");
     buf_addf(out,
@@ -239,7 +240,7 @@ static void add_persistence(struct server *s, struct buf *out)
     buf_addf(out, "current_fork_perc:0.00\r\n");
     add_zeros(out, "loading async_loading current_cow_size current_cow_peak current_cow_size_age "
                    "current_save_keys_processed current_save_keys_total aof_enabled "
-                   "aof_rewrite_in_progress aof_rewrite_scheduled aof_rewrites "
+                   "aof_rewrite_scheduled aof_rewrites "
                    "aof_rewrites_consecutive_failures aof_last_cow_size module_fork_in_progress "
                    "module_fork_last_cow_size");
 }

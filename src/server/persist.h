@@ -27,6 +27,7 @@ struct persist {
     int64_t child_started_us;
     uint64_t child_changes; /* engine->journal.changes when it was forked. */
     bool scheduled;         /* A child is to be forked as soon as it can. */
+    bool rewrites;          /* The last one who asked for a child has called it a rewrite. */
 
     bool failed;            /* The last child has. */
     int64_t tried_s;        /* When it was forked, in seconds of Unix time; */

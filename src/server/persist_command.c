@@ -50,29 +50,45 @@ static bool has_open_changes(const struct call *c)
     return c->engine->journal.changes != c->engine->batch.changes;
 }
 
-void bgsave(struct call *c)
+/* Starts a saver, as soon as it can, and says so. */
+static void save_in_background(struct call *c, const char *started, const char *scheduled)
 {
     struct server *s = c->engine->server;
     int err;
 
-    if (c->argc > 2 || (c->argc == 2 && !call_is(c, 1, "schedule"))) {
-        call_fail_syntax(c);
-        return;
-    }
     if (is_saving(c)) {
         return;
     }
     if (has_open_changes(c)) {
         s->persist.scheduled = true;
-        reply_status(c, "Background saving scheduled");
+        reply_status(c, scheduled);
         return;
     }
     err = persist_fork(s);
     if (err != 0) {
         call_fail(c, "ERR Background saving cannot be started: %s", strerror(-err));
     } else {
-        reply_status(c, "Background saving started");
+        reply_status(c, started);
     }
+}
+
+void bgsave(struct call *c)
+{
+    if (c->argc > 2 || (c->argc == 2 && !call_is(c, 1, "schedule"))) {
+        call_fail_syntax(c);
+        return;
+    }
+    ((struct server *)c->engine->server)->persist.rewrites = false;
+    save_in_background(c, "Background saving started", "Background saving scheduled");
+}
+
+/* There is no file of requests that could be rewritten to a shorter one: what this is
+ * asked for is that the data be on the disk, in a form that is read fast. */
+void bgrewriteaof(struct call *c)
+{
+    ((struct server *)c->engine->server)->persist.rewrites = true;
+    save_in_background(c, "Background append only file rewriting started",
+                       "Background append only file rewriting scheduled");
 }
 
 /* SHUTDOWN. */
