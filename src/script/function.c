@@ -204,16 +204,10 @@ static void function_delete(struct call *c)
     reply_ok(c);
 }
 
-static void fail_usage(struct call *c, const char *name)
-{
-    call_fail(c, "ERR unknown subcommand or wrong number of arguments for '%s'. Try FUNCTION HELP.",
-              name);
-}
-
 static void function_flush(struct call *c)
 {
     if (c->argc > 3) {
-        fail_usage(c, "flush");
+        call_fail_usage(c);
         return;
     }
     if (c->argc == 3 && !call_is(c, 2, "sync") && !call_is(c, 2, "async")) {
@@ -239,7 +233,7 @@ enum policy { APPEND, FLUSH, REPLACE };
 static bool parse_policy(struct call *c, enum policy *policy)
 {
     if (c->argc > 4) {
-        fail_usage(c, "restore");
+        call_fail_usage(c);
         return false;
     }
     *policy = APPEND;

@@ -48,7 +48,27 @@ static struct bytes library_key(const void *item)
 
 static struct bytes function_key(const void *item)
 {
-    return function_name(item);
+    const struct function *f = item;
+
+    return (struct bytes){f->at + f->name_len + 1 + f->description_len, f->name_len};
+}
+
+static void write_small(struct bytes name, char *out)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        out[i] = (char)tolower((unsigned char)name.at[i]);
+    }
+}
+
+/* Returns what is called so in any case of letters. */
+static struct function *find_function(const struct libraries *all, struct bytes name)
+{
+    char small[128];
+    BUF_LOCAL(longer);
+    char *at = name.len <= sizeof small ? small : buf_reserve(&longer, name.len);
+
+    write_small(name, at);
+    return table_find(all->by_function, (struct bytes){at, name.len});
 }
 
 static const struct table_type library_type = {.key = library_key};
@@ -332,7 +352,7 @@ static void add_function(struct runtime *r, const struct registration *registrat
     lua_getinfo(r->lua, ">S", &place);
     callback = luaL_ref(r->lua, LUA_REGISTRYINDEX);
     r->in_call = 1;
-    f = mem_zalloc(sizeof *f + name.len + 1 + description.len);
+    f = mem_zalloc(sizeof *f + name.len + 1 + description.len + name.len);
     f->library = l;
     f->flags = registration->flags | SCRIPT_DECLARED;
     f->callback = callback;
@@ -344,6 +364,7 @@ static void add_function(struct runtime *r, const struct registration *registrat
     if (description.len > 0) {
         memcpy(f->at + name.len + 1, description.at, description.len);
     }
+    write_small(name, f->at + name.len + 1 + description.len);
     if (l->last != NULL) {
         l->last->next = f;
     } else {
@@ -455,8 +476,8 @@ void libraries_free(struct libraries *l)
 static void drop(struct libraries *all, struct library *l)
 {
     for (struct function *f = l->first; f != NULL; f = f->next) {
-        if (table_find(all->by_function, function_name(f)) == f) {
-            table_remove(all->by_function, function_name(f));
+        if (table_find(all->by_function, function_key(f)) == f) {
+            table_remove(all->by_function, function_key(f));
         }
     }
     table_remove(all->by_name, bytes_of(l->name));
@@ -553,7 +574,7 @@ struct library *libraries_find(struct call *c, struct bytes name)
 
 struct function *libraries_find_function(struct call *c, struct bytes name)
 {
-    return table_find(current(c)->by_function, name);
+    return find_function(current(c), name);
 }
 
 const struct library *libraries_next(struct call *c, struct table_walk *walk)
@@ -618,6 +639,6 @@ bool library_only_reads(const struct engine *e, const struct command *cmd, struc
     if (!function_is_fcall(cmd)) {
         return false;
     }
-    f = table_find(e->script->libraries->by_function, name);
+    f = find_function(e->script->libraries, name);
     return f != NULL && (f->flags & SCRIPT_NO_WRITES);
 }

@@ -19,7 +19,8 @@ struct function {
     uint32_t name_len;
     uint32_t description_len;
     bool has_description;
-    char at[]; /* The name and a zero, then the description. */
+    char at[]; /* The name and a zero, then the description, then the name in small letters,
+                  by which it is found. */
 };
 
 struct library {
@@ -49,7 +50,7 @@ bool library_has(const struct library *l, struct bytes function);
 /* Find what there is now, after following the dataset. Nothing of it lives longer than
  * until the next change of a library. `c` is who asks. */
 struct library *libraries_find(struct call *c, struct bytes name);
-struct function *libraries_find_function(struct call *c, struct bytes name);
+struct function *libraries_find_function(struct call *c, struct bytes name); /* In any case. */
 const struct library *libraries_next(struct call *c, struct table_walk *walk);
 
 /* How many there are. While a script runs, this is what there was when it began. */
