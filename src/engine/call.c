@@ -171,6 +171,18 @@ void call_drop_if_empty(struct call *c, struct bytes key)
     }
 }
 
+void call_remove_texts(struct call *c, enum text_kind kind)
+{
+    const struct texts *texts = c->engine->data->texts[kind];
+    struct table_walk walk = {0};
+    const struct text *text;
+
+    while ((text = texts_next(texts, &walk)) != NULL) {
+        call_make(c, change_text_remove(kind, text_name(text)));
+        walk = (struct table_walk){0};
+    }
+}
+
 bool call_int(struct call *c, size_t arg, int64_t *number)
 {
     if (!number_parse_int(c->argv[arg], number)) {

@@ -67,6 +67,9 @@ bool call_find_or_bind(struct call *c, size_t arg, enum value_type type,
  * empty collection. */
 void call_drop_if_empty(struct call *c, struct bytes key);
 
+/* Removes all texts of a kind. */
+void call_remove_texts(struct call *c, enum text_kind kind);
+
 /* Read argument `arg` as a number. Return false, having failed the call with the
  * usual text, if it is none; call_size() fails it with `error` if it is anything but a
  * number that is not below `min`. */

@@ -14,6 +14,7 @@ enum {
  * only we know, the log time in microseconds. */
 #define RDB_REDIS_VERSION "7.0.15"
 #define RDB_AUX_TIME      "moonlatch-time"
+#define RDB_AUX_SCRIPT    "lua" /* A script, as versions before 7.0 wrote them. */
 
 /* What a length begins with: its upper two bits, or all eight. */
 enum rdb_length {

@@ -152,6 +152,8 @@ static bool read_aux(struct load *l)
     }
     if (bytes_is(name.bytes, RDB_AUX_TIME) && number_parse_int(content.bytes, &number)) {
         l->loaded->time_us = number;
+    } else if (bytes_is(name.bytes, RDB_AUX_SCRIPT) && l->to->take_script != NULL) {
+        l->to->take_script(content.bytes, l->to->context);
     }
     return true;
 }

@@ -18,6 +18,9 @@ struct rdb_loading {
      * if it is no such text. */
     bool (*take_library)(struct bytes text, void *context);
 
+    /* Takes a script that SCRIPT LOAD has kept; NULL: they are left out. */
+    void (*take_script)(struct bytes text, void *context);
+
     void *context;
 };
 

@@ -94,9 +94,24 @@ static void write_end(struct rdb_writer *w, const struct rdb_saving *s)
     rdb_write_int64(w, s->checks ? (int64_t)w->checksum : 0);
 }
 
+static void write_texts(struct rdb_writer *w, const struct dataset *data)
+{
+    struct table_walk libraries = {0}, scripts = {0};
+    const struct text *text;
+
+    while ((text = texts_next(data->texts[TEXT_LIBRARY], &libraries)) != NULL) {
+        rdb_write_byte(w, RDB_FUNCTION);
+        rdb_write_text(w, text_content(text));
+    }
+    while ((text = texts_next(data->texts[TEXT_SCRIPT], &scripts)) != NULL) {
+        write_aux(w, RDB_AUX_SCRIPT, text_content(text));
+    }
+}
+
 int rdb_save(struct rdb_writer *w, const struct rdb_saving *s)
 {
     write_head(w, s);
+    write_texts(w, s->data);
     for (unsigned db = 0; db < s->data->count; db++) {
         if (keyspace_count(s->data->db[db]) > 0) {
             write_keyspace(w, s, db);

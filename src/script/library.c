@@ -432,6 +432,13 @@ static bool run_text(struct call *c, struct library *l, struct buf *error)
     return !loading.use.failed;
 }
 
+bool script_library_name(struct bytes text, struct bytes *name)
+{
+    BUF_LOCAL(error);
+
+    return read_header(text, name, &error);
+}
+
 struct library *library_compile(struct call *c, struct bytes text, struct buf *error)
 {
     struct library *l;
@@ -618,18 +625,6 @@ struct function *library_need(struct call *c, struct function *f)
         call_fail(c, "ERR Function not found");
     }
     return found;
-}
-
-void call_remove_texts(struct call *c, enum text_kind kind)
-{
-    const struct texts *texts = c->engine->data->texts[kind];
-    struct table_walk walk = {0};
-    const struct text *text;
-
-    while ((text = texts_next(texts, &walk)) != NULL) {
-        call_make(c, change_text_remove(kind, text_name(text)));
-        walk = (struct table_walk){0};
-    }
 }
 
 bool library_only_reads(const struct engine *e, const struct command *cmd, struct bytes name)

@@ -70,9 +70,6 @@ struct function *library_need(struct call *c, struct function *f);
  * text so. */
 void libraries_put(struct call *c, struct library *l);
 
-/* Removes all texts of a kind by changes. */
-void call_remove_texts(struct call *c, enum text_kind kind);
-
 /* Whether FCALL of this function only reads, as far as is known. */
 bool library_only_reads(const struct engine *e, const struct command *cmd, struct bytes name);
 

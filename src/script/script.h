@@ -25,6 +25,9 @@ void script_start(struct engine *e, const struct script_settings *settings);
 /* Takes it away again. */
 void script_stop(struct engine *e);
 
+/* Finds the name of a library in its text. Returns false if it is no such text. */
+bool script_library_name(struct bytes text, struct bytes *name);
+
 /* What INFO tells. */
 struct script_info {
     size_t scripts;   /* That EVALSHA finds without compiling them. */

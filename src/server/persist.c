@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sha1.h"
 #include "rdb/load.h"
 #include "rdb/save.h"
 #include "server/loop.h"
@@ -62,16 +63,35 @@ static bool take(struct value *v, unsigned db, void *context)
     return true;
 }
 
+static bool take_library(struct bytes text, void *context)
+{
+    struct loading *l = context;
+    struct bytes name;
+
+    if (!script_library_name(text, &name) ||
+        texts_find(l->into->texts[TEXT_LIBRARY], name) != NULL) {
+        return false;
+    }
+    journal_make(&l->journal, change_text_put(TEXT_LIBRARY, text_new(name, text)));
+    return true;
+}
+
+static void take_script(struct bytes text, void *context)
+{
+    struct loading *l = context;
+    char sha[SHA1_HEX + 1];
+
+    sha1_hex(text, sha);
+    journal_make(&l->journal,
+                 change_text_put(TEXT_SCRIPT, text_new((struct bytes){sha, SHA1_HEX}, text)));
+}
+
 static void log_loaded(const struct rdb_loaded *loaded, int64_t took_us)
 {
     log_write(LOG_NOTICE, "%zu keys loaded, %zu had expired: %.3f seconds", loaded->keys,
               loaded->expired, (double)took_us / 1e6);
     if (loaded->empty > 0) {
         log_write(LOG_WARNING, "%zu collections without elements were left out", loaded->empty);
-    }
-    if (loaded->libraries_left_out > 0) {
-        log_write(LOG_WARNING, "%zu libraries of functions were left out: there are none here",
-                  loaded->libraries_left_out);
     }
 }
 
@@ -83,6 +103,8 @@ bool persist_load(struct server *s, const char *path, struct dataset *into,
                                   .now_ms = logtime_ms(&s->engine->time),
                                   .limits = &s->engine->data->limits,
                                   .take = take,
+                                  .take_library = take_library,
+                                  .take_script = take_script,
                                   .context = &l};
     int64_t start_us = clock_monotonic_us();
     bool fine = rdb_load_file(path, &loading, loaded, error) == 0;

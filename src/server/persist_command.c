@@ -170,11 +170,31 @@ static struct dataset *side_new(struct dataset *data)
     for (unsigned db = 0; db < data->count; db++) {
         side->db[db] = keyspace_new(&data->limits);
     }
+    for (unsigned i = 0; i < TEXT_KIND_END; i++) {
+        side->texts[i] = texts_new();
+    }
     return side;
+}
+
+static void put_texts(struct call *c, const struct dataset *side)
+{
+    const struct text *text;
+
+    for (unsigned i = 0; i < TEXT_KIND_END; i++) {
+        struct table_walk walk = {0};
+        while ((text = texts_next(side->texts[i], &walk)) != NULL) {
+            call_make(c, change_text_put((enum text_kind)i,
+                                         text_new(text_name(text), text_content(text))));
+        }
+    }
 }
 
 static void put_in_place(struct call *c, struct dataset *side)
 {
+    for (unsigned i = 0; i < TEXT_KIND_END; i++) {
+        call_remove_texts(c, (enum text_kind)i);
+    }
+    put_texts(c, side);
     for (unsigned db = 0; db < side->count; db++) {
         struct change flush = change_flush(db);
         if (keyspace_count(side->db[db]) + keyspace_count(c->engine->data->db[db]) > 0) {
@@ -184,11 +204,18 @@ static void put_in_place(struct call *c, struct dataset *side)
     }
 }
 
-/* Returns whether a key is in both. */
+/* Returns whether a key or a library is in both. */
 static bool overlaps(const struct dataset *data, const struct dataset *side)
 {
+    struct table_walk libraries = {0};
+    const struct text *text;
     const struct value *v;
 
+    while ((text = texts_next(side->texts[TEXT_LIBRARY], &libraries)) != NULL) {
+        if (texts_find(data->texts[TEXT_LIBRARY], text_name(text)) != NULL) {
+            return true;
+        }
+    }
     for (unsigned db = 0; db < side->count; db++) {
         struct table_walk walk = {0};
         while ((v = keyspace_next(side->db[db], &walk)) != NULL) {
@@ -204,6 +231,7 @@ static void merge(struct call *c, const struct dataset *side)
 {
     const struct value *v;
 
+    put_texts(c, side);
     for (unsigned db = 0; db < side->count; db++) {
         struct table_walk walk = {0};
         while ((v = keyspace_next(side->db[db], &walk)) != NULL) {
@@ -228,7 +256,7 @@ static void read_back(struct call *c, const char *path, const struct reload *how
         put_in_place(c, side);
         reply_ok(c);
     } else if (!how->merge && overlaps(c->engine->data, side)) {
-        call_fail(c, "ERR Error trying to load the RDB dump: a key is there already");
+        call_fail(c, "ERR Error trying to load the RDB dump: a key or a library is there already");
     } else {
         merge(c, side);
         reply_ok(c);

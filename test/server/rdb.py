@@ -394,6 +394,31 @@ def test_reload(check):
         check.starts(client.call("DEBUG", "RELOAD", "SOON"), b"ERR DEBUG RELOAD only supports", "?")
 
 
+def test_texts(check):
+    """Libraries of functions go with the data in both directions; loaded scripts stay ours."""
+    code = "#!lua name={0}\nredis.register_function('{0}_f', function() return '{0}' end)"
+    with tempfile.TemporaryDirectory(prefix="moonlatch-rdb-") as home:
+        with Server(REDIS, dir=home) as redis, redis.connect() as client:
+            client.call("FUNCTION", "LOAD", code.format("one"))
+            client.call("SAVE")
+        with Server(dir=home) as server, server.connect() as client:
+            check.equal(client.call("FCALL", "one_f", "0"), b"one", "theirs is loaded")
+            client.call("FUNCTION", "LOAD", code.format("two"))
+            digest = client.call("SCRIPT", "LOAD", "return 7")
+            check.equal(client.call("DEBUG", "RELOAD"), OK, "DEBUG RELOAD")
+            check.equal(client.call("EVALSHA", digest, "0"), 7, "the script behind it")
+            check.starts(client.call("DEBUG", "RELOAD", "NOFLUSH"), b"ERR Error trying to load",
+                         "a library is there already")
+            client.call("FUNCTION", "DELETE", "two")
+            check.equal(client.call("DEBUG", "RELOAD", "NOSAVE"), OK, "NOSAVE")
+            check.equal(client.call("FCALL", "two_f", "0"), b"two", "what had been saved")
+            client.call("SAVE")
+        with Server(dir=home) as server, server.connect() as client:
+            check.equal(client.call("EVALSHA", digest, "0"), 7, "the script of a former process")
+        with Server(REDIS, dir=home) as redis, redis.connect() as client:
+            check.equal(client.call("FCALL", "two_f", "0"), b"two", "ours is loaded")
+
+
 # MIGRATE.
 
 
@@ -463,7 +488,7 @@ def main():
         with check.part(f"variant {number}"):
             test_exchange(check, rng, number, redis_options, our_options)
     for test in (test_kill, test_failing, test_restart, test_points, test_reload,
-                 test_migrate):
+                 test_texts, test_migrate):
         with check.part(test.__name__):
             test(check)
     with check.part("damage"):
