@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "data/tree.h"
 #include "engine/call.h"
+#include "engine/named.h"
 
 #include <assert.h>
 #include <math.h>
@@ -15,15 +16,13 @@ struct waiter {
     struct waiter *previous;
 };
 
-/* A key that somebody waits for. Its name in the table is the number of the database,
- * as two bytes, and then the key. */
+/* A key that somebody waits for. */
 struct waited_key {
+    struct named named;
     struct waiter *first;
     struct waiter *last;
     struct waited_key *next_ready;
     bool ready; /* In the list of those to be served; it may have no waiters then. */
-    uint32_t len;
-    char name[];
 };
 
 struct wait {
@@ -43,81 +42,16 @@ struct wait {
     struct waiter keys[]; /* Those not used have no key. */
 };
 
-enum {
-    DB_BYTES = sizeof(uint16_t),
-    LONG_AGO_MS = 1, /* Log time: has passed when the server starts. */
-};
+enum { LONG_AGO_MS = 1 }; /* Log time: has passed when the server starts. */
 
-static struct bytes waited_name(const void *item)
-{
-    const struct waited_key *k = item;
-
-    return (struct bytes){k->name, k->len};
-}
-
-static const struct table_type waited_type = {.key = waited_name};
 static const struct tree_type by_address = {.compare = NULL};
-
-static struct bytes key_of(const struct waited_key *k)
-{
-    return (struct bytes){k->name + DB_BYTES, k->len - DB_BYTES};
-}
-
-static unsigned db_of(const struct waited_key *k)
-{
-    uint16_t db;
-
-    memcpy(&db, k->name, sizeof db);
-    return db;
-}
-
-static void compose(struct buf *name, unsigned db, struct bytes key)
-{
-    uint16_t number = (uint16_t)db;
-
-    buf_add(name, (struct bytes){(const char *)&number, sizeof number});
-    buf_add(name, key);
-}
-
-static struct waited_key *find(const struct waiting *w, unsigned db, struct bytes key)
-{
-    BUF_LOCAL(name);
-
-    compose(&name, db, key);
-    return table_find(w->keys, buf_bytes(&name));
-}
-
-static struct waited_key *find_or_add(struct waiting *w, unsigned db, struct bytes key)
-{
-    struct waited_key *k;
-    BUF_LOCAL(name);
-
-    if (w->keys == NULL) {
-        w->keys = table_new(&waited_type);
-    }
-    k = find(w, db, key);
-    if (k == NULL) {
-        compose(&name, db, key);
-        k = mem_zalloc(sizeof *k + name.len);
-        k->len = (uint32_t)name.len;
-        memcpy(k->name, name.at, name.len);
-        table_put(w->keys, k);
-    }
-    return k;
-}
 
 /* A key goes when nobody waits for it and it does not stand in the list of those to
  * be served. */
 static void forget_if_unused(struct waiting *w, struct waited_key *k)
 {
-    if (k->first != NULL || k->ready) {
-        return;
-    }
-    table_remove(w->keys, waited_name(k));
-    mem_free(k);
-    if (table_count(w->keys) == 0) {
-        table_free(w->keys, NULL);
-        w->keys = NULL;
+    if (k->first == NULL && !k->ready) {
+        named_remove(&w->keys, k);
     }
 }
 
@@ -126,7 +60,7 @@ static void forget_if_unused(struct waiting *w, struct waited_key *k)
 static void join_key(struct waiting *w, struct waiter *waiter, struct wait *wait, unsigned db,
                      struct bytes key)
 {
-    struct waited_key *k = find_or_add(w, db, key);
+    struct waited_key *k = named_find_or_add_key(&w->keys, sizeof *k, db, key);
 
     if (k->last != NULL && k->last->wait == wait) { /* The same key was named before. */
         return;
@@ -444,8 +378,8 @@ static void make_all_ready(struct waiting *w, unsigned db)
     struct table_walk walk = {0};
     struct waited_key *k;
 
-    while ((k = table_next(w->keys, &walk)) != NULL) {
-        if (db_of(k) == db) {
+    while ((k = named_next(w->keys, &walk)) != NULL) {
+        if (named_db(k) == db) {
             make_ready(w, k);
         }
     }
@@ -465,7 +399,7 @@ void block_see(struct engine *e, const struct change *inverse)
         make_all_ready(w, inverse->other);
         break;
     default:
-        k = find(w, inverse->db, inverse->key);
+        k = named_find_key(w->keys, inverse->db, inverse->key);
         if (k != NULL) {
             make_ready(w, k);
         }
@@ -474,7 +408,8 @@ void block_see(struct engine *e, const struct change *inverse)
 
 static bool is_good(const struct engine *e, const struct waited_key *k, const struct wait *wait)
 {
-    const struct value *v = keyspace_find(e->data->db[db_of(k)], key_of(k), logtime_ms(&e->time));
+    const struct value *v =
+        keyspace_find(e->data->db[named_db(k)], named_key(k), logtime_ms(&e->time));
 
     return wait->any_change || (v != NULL && value_type(v) == wait->type);
 }

@@ -3,20 +3,21 @@
 #include "base/glob.h"
 #include "base/mem.h"
 #include "engine/call.h"
+#include "engine/named.h"
 #include "engine/observe.h"
 
 #include <assert.h>
 
 /* What can be subscribed to, as long as somebody has. */
 struct topic {
+    struct named named;
     struct subscription *first, *last; /* In the order in which they came. */
     size_t subscribers;
-    size_t len;
-    char name[];
 };
 
 /* That one session has subscribed to one topic. */
 struct subscription {
+    struct named named; /* By its topic's name. */
     struct session *session;
     struct topic *topic;
     struct subscription *next, *previous; /* Of the topic. */
@@ -24,81 +25,22 @@ struct subscription {
 
 static struct bytes name_of(const struct topic *t)
 {
-    return (struct bytes){t->name, t->len};
-}
-
-static struct bytes topic_key(const void *item)
-{
-    return name_of(item);
-}
-
-static struct bytes subscription_key(const void *item)
-{
-    const struct subscription *s = item;
-
-    return name_of(s->topic);
-}
-
-static const struct table_type topic_type = {.key = topic_key};
-static const struct table_type subscription_type = {.key = subscription_key};
-
-/* Tables that are there only while something is in them. */
-
-static void *find_in(const struct table *t, struct bytes name)
-{
-    return t != NULL ? table_find(t, name) : NULL;
-}
-
-static void put_in(struct table **t, const struct table_type *type, void *item)
-{
-    if (*t == NULL) {
-        *t = table_new(type);
-    }
-    table_put(*t, item);
-}
-
-static void remove_from(struct table **t, struct bytes name)
-{
-    table_remove(*t, name);
-    if (table_count(*t) == 0) {
-        table_free(*t, NULL);
-        *t = NULL;
-    }
-}
-
-static size_t count_in(const struct table *t)
-{
-    return t != NULL ? table_count(t) : 0;
+    return t->named.name;
 }
 
 /* Subscribing. */
-
-static struct topic *find_or_add_topic(struct engine *e, enum topic_kind kind, struct bytes name)
-{
-    struct topic *t = find_in(e->pubsub.topics[kind], name);
-
-    if (t == NULL) {
-        t = mem_zalloc(sizeof *t + name.len);
-        t->len = name.len;
-        if (name.len > 0) {
-            memcpy(t->name, name.at, name.len);
-        }
-        put_in(&e->pubsub.topics[kind], &topic_type, t);
-    }
-    return t;
-}
 
 void pubsub_subscribe(struct session *s, enum topic_kind kind, struct bytes name)
 {
     struct subscription *new;
     struct topic *t;
 
-    if (find_in(s->subscriptions.of[kind], name) != NULL) {
+    if (named_find(s->subscriptions.of[kind], name) != NULL) {
         return;
     }
-    t = find_or_add_topic(s->engine, kind, name);
+    t = named_find_or_add(&s->engine->pubsub.topics[kind], sizeof *t, name);
     new = mem_alloc(sizeof *new);
-    *new = (struct subscription){.session = s, .topic = t, .previous = t->last};
+    *new = (struct subscription){.named = t->named, .session = s, .topic = t, .previous = t->last};
     if (t->last != NULL) {
         t->last->next = new;
     } else {
@@ -106,12 +48,11 @@ void pubsub_subscribe(struct session *s, enum topic_kind kind, struct bytes name
     }
     t->last = new;
     t->subscribers++;
-    put_in(&s->subscriptions.of[kind], &subscription_type, new);
+    named_put(&s->subscriptions.of[kind], new);
     s->subscriptions.count++;
 }
 
-/* Takes a subscription out of its topic, and the topic away if it was the last. */
-static void leave_topic(struct engine *e, enum topic_kind kind, struct subscription *s)
+static void leave_topic(struct subscription *s)
 {
     struct topic *t = s->topic;
 
@@ -126,23 +67,23 @@ static void leave_topic(struct engine *e, enum topic_kind kind, struct subscript
         t->last = s->previous;
     }
     t->subscribers--;
-    if (t->subscribers == 0) {
-        remove_from(&e->pubsub.topics[kind], name_of(t));
-        mem_free(t);
-    }
 }
 
 void pubsub_unsubscribe(struct session *s, enum topic_kind kind, struct bytes name)
 {
-    struct subscription *old = find_in(s->subscriptions.of[kind], name);
+    struct subscription *old = named_find(s->subscriptions.of[kind], name);
+    struct topic *topic;
 
     if (old == NULL) {
         return;
     }
-    remove_from(&s->subscriptions.of[kind], name);
+    topic = old->topic;
+    leave_topic(old);
+    named_remove(&s->subscriptions.of[kind], old);
     s->subscriptions.count--;
-    leave_topic(s->engine, kind, old);
-    mem_free(old);
+    if (topic->subscribers == 0) {
+        named_remove(&s->engine->pubsub.topics[kind], topic);
+    }
 }
 
 /* Returns all that is in a table of subscriptions, in an array that is the caller's. */
@@ -193,17 +134,17 @@ void pubsub_drop(struct session *s)
 
 size_t pubsub_count(const struct session *s, enum topic_kind kind)
 {
-    return count_in(s->subscriptions.of[kind]);
+    return named_count(s->subscriptions.of[kind]);
 }
 
 size_t pubsub_topics(const struct engine *e, enum topic_kind kind)
 {
-    return count_in(e->pubsub.topics[kind]);
+    return named_count(e->pubsub.topics[kind]);
 }
 
 size_t pubsub_subscribers(const struct engine *e, enum topic_kind kind, struct bytes name)
 {
-    const struct topic *t = find_in(e->pubsub.topics[kind], name);
+    const struct topic *t = named_find(e->pubsub.topics[kind], name);
 
     return t != NULL ? t->subscribers : 0;
 }
@@ -215,7 +156,7 @@ void pubsub_each(const struct engine *e, enum topic_kind kind, struct bytes patt
     struct table_walk walk = {0};
     const struct topic *t;
 
-    while (topics != NULL && (t = table_next(topics, &walk)) != NULL) {
+    while ((t = named_next(topics, &walk)) != NULL) {
         if (glob_match(pattern, name_of(t))) {
             see(name_of(t), context);
         }
@@ -230,7 +171,7 @@ static void each_addressed(const struct engine *e, enum topic_kind kind, struct 
                            void *context)
 {
     const struct table *patterns = e->pubsub.topics[TOPIC_PATTERN];
-    const struct topic *t = find_in(e->pubsub.topics[kind], channel);
+    const struct topic *t = named_find(e->pubsub.topics[kind], channel);
     struct table_walk walk = {0};
 
     if (t != NULL) {

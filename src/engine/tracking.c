@@ -1,25 +1,23 @@
 #include "engine/tracking.h"
 
 #include "base/mem.h"
-#include "data/table.h"
 #include "engine/call.h"
+#include "engine/named.h"
 #include "engine/observe.h"
 
 #include <assert.h>
 
 /* A key that somebody has read. */
 struct tracked {
+    struct named named;
     struct tracker **by; /* In the order of their addresses. */
     uint32_t count, cap;
-    size_t len;
-    char name[];
 };
 
 /* A prefix that somebody broadcasts. */
 struct prefix {
+    struct named named;
     struct broadcast *first;
-    size_t len;
-    char name[];
 };
 
 /* That one tracker broadcasts one prefix. */
@@ -32,59 +30,8 @@ struct broadcast {
 
 /* A key that the batch has changed. */
 struct changed {
-    size_t len;
-    char name[];
+    struct named named;
 };
-
-static struct bytes tracked_name(const void *item)
-{
-    const struct tracked *t = item;
-
-    return (struct bytes){t->name, t->len};
-}
-
-static struct bytes prefix_name(const void *item)
-{
-    const struct prefix *p = item;
-
-    return (struct bytes){p->name, p->len};
-}
-
-static struct bytes changed_name(const void *item)
-{
-    const struct changed *c = item;
-
-    return (struct bytes){c->name, c->len};
-}
-
-static const struct table_type tracked_type = {.key = tracked_name};
-static const struct table_type prefix_type = {.key = prefix_name};
-static const struct table_type changed_type = {.key = changed_name};
-
-static void *find_in(const struct table *t, struct bytes name)
-{
-    return t != NULL ? table_find(t, name) : NULL;
-}
-
-static size_t count_in(const struct table *t)
-{
-    return t != NULL ? table_count(t) : 0;
-}
-
-static void put_in(struct table **t, const struct table_type *type, void *item)
-{
-    if (*t == NULL) {
-        *t = table_new(type);
-    }
-    table_put(*t, item);
-}
-
-static void copy_name(char *to, struct bytes name)
-{
-    if (name.len > 0) {
-        memcpy(to, name.at, name.len);
-    }
-}
 
 /* Trackers. */
 
@@ -230,26 +177,23 @@ static bool add_tracker(struct tracked *k, struct tracker *t)
 
 static void remember(struct engine *e, struct tracker *t, struct bytes key)
 {
-    struct tracked *k = find_in(e->tracking.keys, key);
+    struct tracked *k = named_find_or_add(&e->tracking.keys, sizeof *k, key);
 
-    if (k == NULL) {
-        k = mem_zalloc(sizeof *k + key.len);
-        k->len = key.len;
-        copy_name(k->name, key);
-        put_in(&e->tracking.keys, &tracked_type, k);
-    }
     e->tracking.items += add_tracker(k, t);
 }
 
-static void free_tracked(void *item)
+static void release_trackers(struct tracked *k)
 {
-    struct tracked *k = item;
-
     for (uint32_t i = 0; i < k->count; i++) {
         unuse(k->by[i]);
     }
     mem_free(k->by);
-    mem_free(k);
+}
+
+static void free_tracked(void *item)
+{
+    release_trackers(item);
+    mem_free(item);
 }
 
 static void forget_keys(struct engine *e)
@@ -265,12 +209,12 @@ static void invalidate(struct engine *e, struct tracked *k)
     for (uint32_t i = 0; i < k->count; i++) {
         struct tracker *t = k->by[i];
         if (t->session != NULL && t->on && !t->mode.broadcasts && !is_own_doing(e, t)) {
-            tell_key(t, tracked_name(k));
+            tell_key(t, k->named.name);
         }
     }
     e->tracking.items -= k->count;
-    table_remove(e->tracking.keys, tracked_name(k));
-    free_tracked(k);
+    release_trackers(k);
+    named_remove(&e->tracking.keys, k);
 }
 
 void tracking_limit(struct engine *e)
@@ -377,12 +321,7 @@ static void leave_prefix(struct engine *e, struct broadcast *b)
     }
     *link = b->next_of_prefix;
     if (b->prefix->first == NULL) {
-        table_remove(e->tracking.prefixes, prefix_name(b->prefix));
-        mem_free(b->prefix);
-    }
-    if (table_count(e->tracking.prefixes) == 0) {
-        table_free(e->tracking.prefixes, NULL);
-        e->tracking.prefixes = NULL;
+        named_remove(&e->tracking.prefixes, b->prefix);
     }
 }
 
@@ -409,26 +348,13 @@ void tracking_start(struct session *s, const struct tracking_mode *mode, struct 
     t->redirect_id = redirect != NULL ? redirect->id : 0;
 }
 
-static struct prefix *find_or_add_prefix(struct engine *e, struct bytes name)
-{
-    struct prefix *p = find_in(e->tracking.prefixes, name);
-
-    if (p == NULL) {
-        p = mem_zalloc(sizeof *p + name.len);
-        p->len = name.len;
-        copy_name(p->name, name);
-        put_in(&e->tracking.prefixes, &prefix_type, p);
-    }
-    return p;
-}
-
 void tracking_add_prefix(struct session *s, struct bytes name)
 {
-    struct prefix *p = find_or_add_prefix(s->engine, name);
+    struct prefix *p = named_find_or_add(&s->engine->tracking.prefixes, sizeof *p, name);
     struct broadcast **link = &s->tracker->broadcasts;
     struct broadcast *new;
 
-    while (*link != NULL && bytes_compare(prefix_name((*link)->prefix), name) < 0) {
+    while (*link != NULL && bytes_compare((*link)->prefix->named.name, name) < 0) {
         link = &(*link)->next_of_tracker;
     }
     if (*link != NULL && (*link)->prefix == p) {
@@ -446,7 +372,7 @@ void tracking_each_prefix(const struct session *s, void (*see)(struct bytes pref
     const struct broadcast *b = s->tracker != NULL ? s->tracker->broadcasts : NULL;
 
     for (; b != NULL; b = b->next_of_tracker) {
-        see(prefix_name(b->prefix), context);
+        see(b->prefix->named.name, context);
     }
 }
 
@@ -510,18 +436,6 @@ void tracking_see_flush(struct engine *e, const struct note *n)
     see_flush(e);
 }
 
-static void note_changed(struct engine *e, struct bytes key)
-{
-    struct changed *c;
-
-    if (find_in(e->tracking.changed, key) == NULL) {
-        c = mem_alloc(sizeof *c + key.len);
-        c->len = key.len;
-        copy_name(c->name, key);
-        put_in(&e->tracking.changed, &changed_type, c);
-    }
-}
-
 void tracking_see(struct engine *e, const struct change *inverse)
 {
     struct tracked *k;
@@ -531,9 +445,9 @@ void tracking_see(struct engine *e, const struct change *inverse)
         return;
     }
     if (e->tracking.prefixes != NULL) {
-        note_changed(e, inverse->key);
+        named_find_or_add(&e->tracking.changed, sizeof(struct changed), inverse->key);
     }
-    k = find_in(e->tracking.keys, inverse->key);
+    k = named_find(e->tracking.keys, inverse->key);
     if (k != NULL) {
         invalidate(e, k);
     }
@@ -553,8 +467,8 @@ static size_t list_changed(const struct engine *e, struct bytes prefix, struct b
     size_t count = 0;
 
     while ((c = table_next(e->tracking.changed, &walk)) != NULL) {
-        if (has_prefix(changed_name(c), prefix)) {
-            list[count++] = changed_name(c);
+        if (has_prefix(c->named.name, prefix)) {
+            list[count++] = c->named.name;
         }
     }
     return count;
@@ -575,7 +489,7 @@ static void broadcast_keys(struct tracker *t, const struct bytes *keys, size_t c
 
 static void broadcast_prefix(struct engine *e, const struct prefix *p, struct bytes *keys)
 {
-    size_t count = list_changed(e, prefix_name(p), keys);
+    size_t count = list_changed(e, p->named.name, keys);
 
     for (struct broadcast *b = p->first; count > 0 && b != NULL; b = b->next_of_prefix) {
         if (!is_own_doing(e, b->tracker)) {
@@ -596,7 +510,7 @@ void tracking_see_end(struct engine *e)
         return;
     }
     keys = mem_alloc(table_count(t->changed) * sizeof *keys);
-    while (t->prefixes != NULL && (p = table_next(t->prefixes, &walk)) != NULL) {
+    while ((p = named_next(t->prefixes, &walk)) != NULL) {
         broadcast_prefix(e, p, keys);
     }
     mem_free(keys);
@@ -606,10 +520,10 @@ void tracking_see_end(struct engine *e)
 
 size_t tracking_keys(const struct engine *e)
 {
-    return count_in(e->tracking.keys);
+    return named_count(e->tracking.keys);
 }
 
 size_t tracking_prefixes(const struct engine *e)
 {
-    return count_in(e->tracking.prefixes);
+    return named_count(e->tracking.prefixes);
 }

@@ -1,14 +1,13 @@
 #include "engine/watch.h"
 
 #include "base/mem.h"
+#include "engine/named.h"
 #include "engine/session.h"
 
-/* A key that somebody watches. Its name in the table is the number of the
- * database, as two bytes, and then the key. */
+/* A key that somebody watches. */
 struct watched {
+    struct named named;
     struct watch *first;
-    uint32_t len;
-    char name[];
 };
 
 /* That one session watches one key. */
@@ -20,61 +19,6 @@ struct watch {
     struct watch *previous_of_key;
     bool stale; /* A key that had expired came here by a swap: it is no news if it goes. */
 };
-
-enum { DB_BYTES = sizeof(uint16_t) };
-
-static struct bytes watched_name(const void *item)
-{
-    const struct watched *w = item;
-
-    return (struct bytes){w->name, w->len};
-}
-
-static const struct table_type watched_type = {.key = watched_name};
-
-static struct bytes key_of(const struct watched *w)
-{
-    return (struct bytes){w->name + DB_BYTES, w->len - DB_BYTES};
-}
-
-static unsigned db_of(const struct watched *w)
-{
-    uint16_t db;
-
-    memcpy(&db, w->name, sizeof db);
-    return db;
-}
-
-static void compose(struct buf *name, unsigned db, struct bytes key)
-{
-    uint16_t number = (uint16_t)db;
-
-    buf_add(name, (struct bytes){(const char *)&number, sizeof number});
-    buf_add(name, key);
-}
-
-static struct watched *find(const struct watchers *w, unsigned db, struct bytes key)
-{
-    BUF_LOCAL(name);
-
-    compose(&name, db, key);
-    return table_find(w->keys, buf_bytes(&name));
-}
-
-static struct watched *find_or_add(struct watchers *w, unsigned db, struct bytes key)
-{
-    struct watched *watched = find(w, db, key);
-
-    if (watched == NULL) {
-        BUF_LOCAL(name);
-        compose(&name, db, key);
-        watched = mem_zalloc(sizeof *watched + name.len);
-        watched->len = (uint32_t)name.len;
-        memcpy(watched->name, name.at, name.len);
-        table_put(w->keys, watched);
-    }
-    return watched;
-}
 
 static bool watches(const struct session *s, const struct watched *watched)
 {
@@ -91,10 +35,7 @@ void watch_add(struct watchers *w, struct session *s, unsigned db, struct bytes 
     struct watched *watched;
     struct watch *watch;
 
-    if (w->keys == NULL) {
-        w->keys = table_new(&watched_type);
-    }
-    watched = find_or_add(w, db, key);
+    watched = named_find_or_add_key(&w->keys, sizeof *watched, db, key);
     if (watches(s, watched)) {
         return;
     }
@@ -123,8 +64,7 @@ static void leave_key(struct watchers *w, struct watch *watch)
         watch->next_of_key->previous_of_key = watch->previous_of_key;
     }
     if (watched->first == NULL) {
-        table_remove(w->keys, watched_name(watched));
-        mem_free(watched);
+        named_remove(&w->keys, watched);
     }
 }
 
@@ -137,17 +77,13 @@ void watch_drop_all(struct watchers *w, struct session *s)
         leave_key(w, watch);
         mem_free(watch);
     }
-    if (w->keys != NULL && table_count(w->keys) == 0) {
-        table_free(w->keys, NULL);
-        w->keys = NULL;
-    }
 }
 
 bool watch_has_expired(const struct session *s, const struct dataset *data, int64_t now_ms)
 {
     for (const struct watch *watch = s->watches; watch != NULL; watch = watch->next_of_session) {
-        const struct keyspace *keys = data->db[db_of(watch->watched)];
-        struct bytes key = key_of(watch->watched);
+        const struct keyspace *keys = data->db[named_db(watch->watched)];
+        struct bytes key = named_key(watch->watched);
 
         if (watch->stale) {
             continue;
@@ -169,13 +105,13 @@ static void mark(struct watched *watched)
 /* What has expired is not there, whether it has been removed or not. */
 static bool is_in(const struct keyspace *keys, const struct watched *watched, int64_t now_ms)
 {
-    return keyspace_find(keys, key_of(watched), now_ms) != NULL;
+    return keyspace_find(keys, named_key(watched), now_ms) != NULL;
 }
 
 /* Notes whether what is in the place of an absent key now is one that has expired. */
 static void note_stale(struct watched *watched, const struct keyspace *keys, int64_t now_ms)
 {
-    struct bytes key = key_of(watched);
+    struct bytes key = named_key(watched);
     bool stale = keyspace_find_any(keys, key) != NULL && keyspace_find(keys, key, now_ms) == NULL;
 
     for (struct watch *watch = watched->first; watch != NULL; watch = watch->next_of_key) {
@@ -191,8 +127,8 @@ static void mark_all_in(struct watchers *w, unsigned db, const struct keyspace *
     struct table_walk walk = {0};
     struct watched *watched;
 
-    while ((watched = table_next(w->keys, &walk)) != NULL) {
-        if (db_of(watched) != db) {
+    while ((watched = named_next(w->keys, &walk)) != NULL) {
+        if (named_db(watched) != db) {
             continue;
         }
         if (is_in(a, watched, now_ms) || is_in(b, watched, now_ms)) {
@@ -207,8 +143,8 @@ static void mark_all(struct watchers *w, unsigned db)
     struct table_walk walk = {0};
     struct watched *watched;
 
-    while ((watched = table_next(w->keys, &walk)) != NULL) {
-        if (db_of(watched) == db) {
+    while ((watched = named_next(w->keys, &walk)) != NULL) {
+        if (named_db(watched) == db) {
             mark(watched);
         }
     }
@@ -256,7 +192,7 @@ void watch_see(struct watchers *w, const struct dataset *data, const struct chan
         see_swap(w, data, inverse->db, inverse->other, alone, now_ms);
         break;
     default:
-        watched = find(w, inverse->db, inverse->key);
+        watched = named_find_key(w->keys, inverse->db, inverse->key);
         if (watched == NULL || !change_modifies_key(inverse)) {
             return;
         }
