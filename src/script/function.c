@@ -156,13 +156,22 @@ static bool name_is_free(struct call *c, const struct library *l, bool replace)
     return true;
 }
 
+/* Fails with a text and a word of the request, of any length. */
+static void fail_with_word(struct call *c, const char *text, struct bytes word)
+{
+    BUF_LOCAL(error);
+
+    buf_addf(&error, "ERR %s", text);
+    buf_add(&error, word);
+    call_fail_text(c, buf_bytes(&error));
+}
+
 static bool parse_load(struct call *c, bool *replace, struct bytes *text)
 {
     *replace = false;
     for (size_t i = 2; i + 1 < c->argc; i++) {
         if (!call_is(c, i, "replace")) {
-            call_fail(c, "ERR Unknown option given: %.*s",
-                      c->argv[i].len < 128 ? (int)c->argv[i].len : 128, c->argv[i].at);
+            fail_with_word(c, "Unknown option given: ", c->argv[i]);
             return false;
         }
         *replace = true;
@@ -382,8 +391,7 @@ static bool parse_list(struct call *c, struct listing *l)
             l->has_pattern = true;
             l->pattern = c->argv[i];
         } else {
-            call_fail(c, "ERR Unknown argument %.*s",
-                      c->argv[i].len < 128 ? (int)c->argv[i].len : 128, c->argv[i].at);
+            fail_with_word(c, "Unknown argument ", c->argv[i]);
             return false;
         }
     }
