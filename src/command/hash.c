@@ -1,4 +1,5 @@
 /* Commands on hashes. */
+#include "command/arguments.h"
 #include "command/families.h"
 #include "command/flags.h"
 #include "command/scan.h"
@@ -398,26 +399,16 @@ static void hrandfield_one(struct call *c)
 
 static void hrandfield(struct call *c)
 {
-    bool with_contents = c->argc > 3;
     const struct value *hash;
     int64_t count;
+    bool with_contents;
 
     if (c->argc == 2) {
         hrandfield_one(c);
         return;
     }
-    if (!call_int_between(c, 2, -INT64_MAX, INT64_MAX, &count)) {
-        return;
-    }
-    if (c->argc > 4 || (with_contents && !call_is(c, 3, "withvalues"))) {
-        call_fail_syntax(c);
-        return;
-    }
-    if (with_contents && (count < -INT64_MAX / 2 || count > INT64_MAX / 2)) {
-        call_fail(c, "ERR value is out of range");
-        return;
-    }
-    if (call_find(c, 1, VALUE_HASH, &hash)) {
+    if (arguments_sample(c, 2, "withvalues", &count, &with_contents) &&
+        call_find(c, 1, VALUE_HASH, &hash)) {
         reply_random(c, hash, count, with_contents);
     }
 }

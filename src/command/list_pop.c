@@ -4,6 +4,7 @@
 #include "command/families.h"
 #include "command/flags.h"
 #include "command/list.h"
+#include "command/pop.h"
 #include "engine/block.h"
 #include "engine/event.h"
 
@@ -81,41 +82,20 @@ static void rpop(struct call *c)
     pop(c, false);
 }
 
-/* Finds the first list among some keys. Returns false, having failed the call, if
- * there is something else before it. *list is NULL if there is nothing. */
-static bool find_first(struct call *c, size_t first, size_t count, size_t *place,
-                       const struct value **list)
-{
-    for (size_t i = first; i < first + count; i++) {
-        const struct value *v = call_find_any(c, c->argv[i]);
-        if (v != NULL && value_type(v) == VALUE_LIST) {
-            *place = i;
-            *list = v;
-            return true;
-        }
-        if (v != NULL && !call_has_waited(c)) {
-            call_fail_wrong_type(c);
-            return false;
-        }
-    }
-    *list = NULL;
-    return true;
-}
-
 static void pop_or_wait(struct call *c, bool left)
 {
     struct block block = {.first = 1, .count = c->argc - 2, .type = VALUE_LIST};
     const struct value *list;
-    size_t place;
+    struct bytes key;
 
     if (!call_timeout(c, c->argc - 1, &block.timeout_ms) ||
-        !find_first(c, 1, block.count, &place, &list)) {
+        !pop_find(c, 1, block.count, VALUE_LIST, &key, &list)) {
         return;
     }
     if (list != NULL) {
         reply_array(c, 2);
-        reply_bytes(c, c->argv[place]);
-        take(c, c->argv[place], list, left, 1);
+        reply_bytes(c, key);
+        take(c, key, list, left, 1);
     } else if (!call_block(c, &block)) {
         reply_nil_array(c);
     }
@@ -131,65 +111,32 @@ static void brpop(struct call *c)
     pop_or_wait(c, false);
 }
 
-/* What LMPOP and BLMPOP are asked for. */
-struct many {
-    size_t first, keys;
-    bool left;
-    size_t count;
-};
+/* LMPOP and BLMPOP. */
 
-/* Reads it from the number of keys at argument `arg` on. */
-static bool parse_many(struct call *c, size_t arg, struct many *m)
-{
-    size_t behind;
-
-    *m = (struct many){.first = arg + 1, .count = 1};
-    if (!call_size(c, arg, 1, "numkeys should be greater than 0", &m->keys)) {
-        return false;
-    }
-    if (m->keys >= c->argc - m->first) {
-        call_fail_syntax(c);
-        return false;
-    }
-    behind = m->first + m->keys + 1;
-    if (!parse_end(c, behind - 1, &m->left)) {
-        return false;
-    }
-    if (behind + 1 < c->argc && call_is(c, behind, "count")) {
-        if (!call_size(c, behind + 1, 1, "count should be greater than 0", &m->count)) {
-            return false;
-        }
-        behind += 2;
-    }
-    if (behind < c->argc) {
-        call_fail_syntax(c);
-        return false;
-    }
-    return true;
-}
+static const char *const ends[] = {"left", "right"};
 
 /* Pops from the first of the keys that holds a list. Returns whether there is none. */
-static bool pop_many(struct call *c, const struct many *m)
+static bool pop_many(struct call *c, const struct popping *p)
 {
     const struct value *list;
-    size_t place;
+    struct bytes key;
 
-    if (!find_first(c, m->first, m->keys, &place, &list)) {
+    if (!pop_find(c, p->first, p->keys, VALUE_LIST, &key, &list)) {
         return false;
     }
     if (list != NULL) {
         reply_array(c, 2);
-        reply_bytes(c, c->argv[place]);
-        take_array(c, c->argv[place], list, m->left, m->count);
+        reply_bytes(c, key);
+        take_array(c, key, list, !p->from_last, p->count);
     }
     return list == NULL;
 }
 
 static void lmpop(struct call *c)
 {
-    struct many m;
+    struct popping p;
 
-    if (parse_many(c, 1, &m) && pop_many(c, &m)) {
+    if (pop_parse(c, 1, ends, &p) && pop_many(c, &p)) {
         reply_nil_array(c);
     }
 }
@@ -197,14 +144,14 @@ static void lmpop(struct call *c)
 static void blmpop(struct call *c)
 {
     struct block block = {.type = VALUE_LIST};
-    struct many m;
+    struct popping p;
 
-    if (!parse_many(c, 2, &m) || !call_timeout(c, 1, &block.timeout_ms)) {
+    if (!pop_parse(c, 2, ends, &p) || !call_timeout(c, 1, &block.timeout_ms)) {
         return;
     }
-    block.first = m.first;
-    block.count = m.keys;
-    if (pop_many(c, &m) && !call_block(c, &block)) {
+    block.first = p.first;
+    block.count = p.keys;
+    if (pop_many(c, &p) && !call_block(c, &block)) {
         reply_nil_array(c);
     }
 }
@@ -252,9 +199,10 @@ static void move_or_wait(struct call *c, bool from_left, bool to_left)
 {
     struct block block = {.first = 1, .count = 1, .type = VALUE_LIST};
     const struct value *source;
-    size_t place;
+    struct bytes key;
 
-    if (!call_timeout(c, c->argc - 1, &block.timeout_ms) || !find_first(c, 1, 1, &place, &source)) {
+    if (!call_timeout(c, c->argc - 1, &block.timeout_ms) ||
+        !pop_find(c, 1, 1, VALUE_LIST, &key, &source)) {
         return;
     }
     if (source != NULL) {

@@ -1,5 +1,6 @@
 /* Commands on sets. */
 #include "base/mem.h"
+#include "command/arguments.h"
 #include "command/families.h"
 #include "command/flags.h"
 #include "command/scan.h"
@@ -529,22 +530,6 @@ static void sunionstore(struct call *c)
     store_selected(c, select_union);
 }
 
-/* Reads LIMIT from argument `arg` on. None, or one of 0, is no limit. */
-static bool parse_limit(struct call *c, size_t arg, size_t *limit)
-{
-    *limit = 0;
-    for (; arg < c->argc; arg += 2) {
-        if (!call_is(c, arg, "limit") || arg + 1 == c->argc) {
-            call_fail_syntax(c);
-            return false;
-        }
-        if (!call_size(c, arg + 1, 0, "LIMIT can't be negative", limit)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void sintercard(struct call *c)
 {
     SELECTION_LOCAL(s);
@@ -559,7 +544,7 @@ static void sintercard(struct call *c)
         call_fail(c, "ERR Number of keys can't be greater than number of args");
         return;
     }
-    if (!parse_limit(c, 2 + keys, &limit) || !select_intersection(c, 2, keys, &s)) {
+    if (!arguments_limit(c, 2 + keys, &limit) || !select_intersection(c, 2, keys, &s)) {
         return;
     }
     while ((limit == 0 || count < limit) && selection_next(&s, &member)) {

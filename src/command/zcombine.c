@@ -1,6 +1,7 @@
 /* Unions, intersections and differences of sorted sets. Sets take part too, as if all
  * their members had the score 1. */
 #include "base/mem.h"
+#include "command/arguments.h"
 #include "command/families.h"
 #include "command/flags.h"
 #include "command/zset.h"
@@ -344,22 +345,6 @@ static void zdiffstore(struct call *c)
                   .combine = subtract, .plain = true, .stores = true, .event = "zdiffstore"});
 }
 
-/* Reads LIMIT from argument `arg` on. None, or one of 0, is no limit. */
-static bool parse_limit(struct call *c, size_t arg, size_t *limit)
-{
-    *limit = 0;
-    for (; arg < c->argc; arg += 2) {
-        if (!call_is(c, arg, "limit") || arg + 1 == c->argc) {
-            call_fail_syntax(c);
-            return false;
-        }
-        if (!call_size(c, arg + 1, 0, "LIMIT can't be negative", limit)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static size_t count_intersection(const struct combination *m, size_t limit)
 {
     struct walk walk;
@@ -380,7 +365,7 @@ static void zintercard(struct call *c)
     struct combination m = {.numkeys = 1};
     size_t limit;
 
-    if (find_sources(c, &m) && parse_limit(c, 2 + m.count, &limit)) {
+    if (find_sources(c, &m) && arguments_limit(c, 2 + m.count, &limit)) {
         reply_int(c, (int64_t)count_intersection(&m, limit));
     }
     mem_free(m.sources);

@@ -2,6 +2,7 @@
  * sets, or wait until there are some. */
 #include "command/families.h"
 #include "command/flags.h"
+#include "command/pop.h"
 #include "command/zset.h"
 #include "engine/block.h"
 #include "engine/event.h"
@@ -38,28 +39,6 @@ static void pop_many(struct call *c, struct bytes key, const struct value *zset,
     }
     call_event(c, EVENT_ZSET, highest ? "zpopmax" : "zpopmin", key);
     call_drop_if_empty(c, key);
-}
-
-/* Finds the first sorted set among `count` keys from argument `first` on. Returns
- * false, having failed the call, if there is something else before it; that does not
- * concern a call which has waited. *zset is NULL if there is none. */
-static bool find_first(struct call *c, size_t first, size_t count, struct bytes *key,
-                       const struct value **zset)
-{
-    for (size_t i = first; i < first + count; i++) {
-        const struct value *v = call_find_any(c, c->argv[i]);
-        if (v != NULL && value_type(v) == VALUE_ZSET) {
-            *key = c->argv[i];
-            *zset = v;
-            return true;
-        }
-        if (v != NULL && !call_has_waited(c)) {
-            call_fail_wrong_type(c);
-            return false;
-        }
-    }
-    *zset = NULL;
-    return true;
 }
 
 /* ZPOPMIN and ZPOPMAX. */
@@ -108,7 +87,7 @@ static void wait_to_pop(struct call *c, bool highest)
     struct bytes key;
 
     if (!call_timeout(c, c->argc - 1, &block.timeout_ms) ||
-        !find_first(c, block.first, block.count, &key, &zset)) {
+        !pop_find(c, block.first, block.count, VALUE_ZSET, &key, &zset)) {
         return;
     }
     if (zset != NULL) {
@@ -132,55 +111,7 @@ static void bzpopmax(struct call *c)
 
 /* ZMPOP and BZMPOP. */
 
-struct popping {
-    size_t first, keys; /* Arguments that are keys. */
-    bool highest;
-    size_t count;
-};
-
-/* Reads COUNT from argument `arg` on, if it is there. */
-static bool parse_count(struct call *c, size_t arg, struct popping *p)
-{
-    p->count = 1;
-    if (arg == c->argc) {
-        return true;
-    }
-    if (!call_is(c, arg, "count") || arg + 1 == c->argc) {
-        call_fail_syntax(c);
-        return false;
-    }
-    if (!call_size(c, arg + 1, 1, "count should be greater than 0", &p->count)) {
-        return false;
-    }
-    if (arg + 2 < c->argc) {
-        call_fail_syntax(c);
-        return false;
-    }
-    return true;
-}
-
-/* Reads what follows from argument `arg` on: how many keys, the keys, MIN or MAX, and
- * COUNT. */
-static bool parse_popping(struct call *c, size_t arg, struct popping *p)
-{
-    size_t end;
-
-    p->first = arg + 1;
-    if (!call_size(c, arg, 1, "numkeys should be greater than 0", &p->keys)) {
-        return false;
-    }
-    if (p->keys >= c->argc - p->first) {
-        call_fail_syntax(c);
-        return false;
-    }
-    end = p->first + p->keys;
-    p->highest = call_is(c, end, "max");
-    if (!p->highest && !call_is(c, end, "min")) {
-        call_fail_syntax(c);
-        return false;
-    }
-    return parse_count(c, end + 1, p);
-}
+static const char *const ends[] = {"min", "max"};
 
 static void reply_popped(struct call *c, const struct popping *p, struct bytes key,
                          const struct value *zset)
@@ -190,7 +121,7 @@ static void reply_popped(struct call *c, const struct popping *p, struct bytes k
     reply_array(c, 2);
     reply_bytes(c, key);
     reply_array(c, count);
-    pop_many(c, key, zset, p->highest, count, true);
+    pop_many(c, key, zset, p->from_last, count, true);
 }
 
 static void zmpop(struct call *c)
@@ -199,7 +130,7 @@ static void zmpop(struct call *c)
     struct popping p;
     struct bytes key;
 
-    if (!parse_popping(c, 1, &p) || !find_first(c, p.first, p.keys, &key, &zset)) {
+    if (!pop_parse(c, 1, ends, &p) || !pop_find(c, p.first, p.keys, VALUE_ZSET, &key, &zset)) {
         return;
     }
     if (zset != NULL) {
@@ -216,8 +147,8 @@ static void bzmpop(struct call *c)
     struct popping p;
     struct bytes key;
 
-    if (!parse_popping(c, 2, &p) || !call_timeout(c, 1, &block.timeout_ms) ||
-        !find_first(c, p.first, p.keys, &key, &zset)) {
+    if (!pop_parse(c, 2, ends, &p) || !call_timeout(c, 1, &block.timeout_ms) ||
+        !pop_find(c, p.first, p.keys, VALUE_ZSET, &key, &zset)) {
         return;
     }
     block.first = p.first;

@@ -186,19 +186,30 @@ static struct span limit_span(struct span s, bool backward, int64_t offset, int6
 
 /* Counting and removing. */
 
+/* Finds what is between arguments 2 and 3, and replies with how much that is. Returns
+ * false, having failed the call, if it cannot be told. */
+static bool reply_len(struct call *c, enum range_kind kind, const struct value **zset,
+                      struct span *s)
+{
+    struct range r;
+
+    *s = (struct span){0};
+    if (!parse_range(c, 2, kind, false, &r) || !call_find(c, 1, VALUE_ZSET, zset)) {
+        return false;
+    }
+    if (*zset != NULL) {
+        *s = find_span(*zset, &r);
+    }
+    reply_int(c, (int64_t)(s->end - s->first));
+    return true;
+}
+
 static void reply_count(struct call *c, enum range_kind kind)
 {
     const struct value *zset;
-    struct range r;
-    struct span s = {0};
+    struct span s;
 
-    if (!parse_range(c, 2, kind, false, &r) || !call_find(c, 1, VALUE_ZSET, &zset)) {
-        return;
-    }
-    if (zset != NULL) {
-        s = find_span(zset, &r);
-    }
-    reply_int(c, (int64_t)(s.end - s.first));
+    reply_len(c, kind, &zset, &s);
 }
 
 static void zcount(struct call *c)
@@ -226,17 +237,9 @@ static void remove_span(struct call *c, const struct value *zset, struct span s)
 static void remove_range(struct call *c, enum range_kind kind, const char *event)
 {
     const struct value *zset;
-    struct range r;
-    struct span s = {0};
+    struct span s;
 
-    if (!parse_range(c, 2, kind, false, &r) || !call_find(c, 1, VALUE_ZSET, &zset)) {
-        return;
-    }
-    if (zset != NULL) {
-        s = find_span(zset, &r);
-    }
-    reply_int(c, (int64_t)(s.end - s.first));
-    if (s.first == s.end) {
+    if (!reply_len(c, kind, &zset, &s) || s.first == s.end) {
         return;
     }
     if (s.end - s.first < value_zset_count(zset)) {

@@ -2,6 +2,7 @@
 #include "command/zset.h"
 
 #include "base/mem.h"
+#include "command/arguments.h"
 #include "command/families.h"
 #include "command/flags.h"
 #include "command/scan.h"
@@ -415,26 +416,16 @@ static void zrandmember_one(struct call *c)
 
 static void zrandmember(struct call *c)
 {
-    bool with_scores = c->argc > 3;
     const struct value *zset;
     int64_t count;
+    bool with_scores;
 
     if (c->argc == 2) {
         zrandmember_one(c);
         return;
     }
-    if (!call_int_between(c, 2, -INT64_MAX, INT64_MAX, &count)) {
-        return;
-    }
-    if (c->argc > 4 || (with_scores && !call_is(c, 3, "withscores"))) {
-        call_fail_syntax(c);
-        return;
-    }
-    if (with_scores && (count < -INT64_MAX / 2 || count > INT64_MAX / 2)) {
-        call_fail(c, "ERR value is out of range");
-        return;
-    }
-    if (call_find(c, 1, VALUE_ZSET, &zset)) {
+    if (arguments_sample(c, 2, "withscores", &count, &with_scores) &&
+        call_find(c, 1, VALUE_ZSET, &zset)) {
         reply_random(c, zset, count, with_scores);
     }
 }
