@@ -34,6 +34,7 @@
 #include "base/mem.h"
 #include "command/families.h"
 #include "engine/call.h"
+#include "engine/request.h"
 #include "script/script.h"
 
 #include <ctype.h>
@@ -560,7 +561,7 @@ static void make_undone(struct scenario *s, const struct session *original, size
     session_set_resp(&session, original->sink.sink.version);
     e->monitors = NULL;
     e->log = (struct engine_log){.append = undo};
-    engine_execute(&session, argc, argv);
+    request_execute(&session, argc, argv);
     take_sent(s, &session, &s->undone);
     session_clear(&session);
     e->monitors = monitors;
@@ -588,7 +589,7 @@ static void make_final(struct scenario *s, struct session *session, const struct
         e->log = (struct engine_log){0};
     }
     expect_no_more(s, session);
-    engine_execute(session, argc, argv);
+    request_execute(session, argc, argv);
     take_sent(s, session, &s->final);
 
     dataset_check(e->data);

@@ -250,7 +250,7 @@ static int64_t kill_matching(struct call *c, const struct filter *filter)
     while (s != NULL) {
         struct session *newer = s->previous; /* The session may be gone afterwards. */
         if (filter_takes(filter, s)) {
-            engine_kill(c->engine, s, c->session);
+            session_kill(s, c->session);
             count++;
         }
         s = newer;

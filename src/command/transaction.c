@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "command/families.h"
 #include "engine/call.h"
+#include "engine/expiry.h"
 
 static void forget_transaction(struct call *c)
 {
@@ -87,7 +88,7 @@ static void watch(struct call *c)
         return;
     }
     for (size_t i = 1; i < c->argc; i++) {
-        engine_expire_now(c->engine, c->db, c->argv[i]);
+        expiry_remove(c->engine, c->db, c->argv[i]);
         watch_add(&c->engine->watchers, c->session, c->db, c->argv[i]);
     }
     reply_ok(c);

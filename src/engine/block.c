@@ -4,6 +4,7 @@
 #include "data/tree.h"
 #include "engine/call.h"
 #include "engine/named.h"
+#include "engine/request.h"
 
 #include <assert.h>
 #include <math.h>
@@ -273,7 +274,7 @@ static void run_again(struct wait *wait)
     bool is_same;
 
     wait->again = false;
-    engine_run_again(s, wait->argc, argv);
+    request_run_again(s, wait->argc, argv);
     is_same = s->wait != NULL && s->wait->arrival == arrival;
     if (is_same && wait->again) {
         wait->argv = argv;

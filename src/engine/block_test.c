@@ -1,6 +1,7 @@
 #include "engine/block.h"
 
 #include "engine/call.h"
+#include "engine/request.h"
 #include "test/lib/check.h"
 
 /* Commands for these tests: "put key content", "take timeout key [key ...]". */
@@ -82,7 +83,7 @@ static void request(struct session *s, const char *text)
         argv[argc++] = (struct bytes){text, len};
         text += len + (text[len] == ' ');
     }
-    engine_execute(s, argc, argv);
+    request_execute(s, argc, argv);
 }
 
 static bool was_sent(struct session *s, const char *text)

@@ -1,4 +1,5 @@
 #include "engine/call.h"
+#include "engine/expiry.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -113,7 +114,7 @@ const struct value *call_find_any(struct call *c, struct bytes key)
         evict_note_use(c->engine, v);
     } else if (v == NULL && keyspace_count_expiring(c->keys) > 0 &&
                keyspace_find_any(c->keys, key) != NULL) {
-        engine_note_stale(c->engine, c->db, key);
+        expiry_note_stale(c->engine, c->db, key);
     }
     if (c->command->flags & COMMAND_READONLY) {
         if (v != NULL) {

@@ -104,7 +104,7 @@ struct engine {
     struct slowlog slowlog;
     struct latency latency;
 
-    struct buf stale; /* Keys that have expired and were asked for: see engine_note_stale(). */
+    struct buf stale; /* Keys that have expired and were asked for: see engine/expiry.h. */
 
     struct session *client; /* Whose request is at work, or NULL. */
     struct session *sessions;
@@ -125,7 +125,7 @@ struct engine {
     struct door door;
     bool stop;                          /* SHUTDOWN: the loop ends after this turn, */
     bool (*may_stop)(struct engine *e); /* if the server layer agrees; NULL: it does. */
-    const char *write_refusal;          /* What commands that write are refused with; or NULL. */
+    const char *write_refusal;          /* Its reason to refuse writes, an error; or NULL. */
     void *server;                       /* The server layer's, for its own commands. */
 };
 
@@ -141,31 +141,14 @@ bool engine_is_to_stop(struct engine *e);
 /* Reads the clock: to be called when a turn of the loop begins. */
 void engine_tick(struct engine *e);
 
-/* Runs one request of a session and writes the reply to it. */
-void engine_execute(struct session *s, size_t argc, const struct bytes *argv);
-
-/* Runs a request again that its session has been waiting for: see engine/block.h. */
-void engine_run_again(struct session *s, size_t argc, const struct bytes *argv);
-
-/* Requests that a client has sent in one go. */
-enum { ENGINE_BATCH = TABLE_PREFETCH };
-struct request {
-    size_t argc;
-    const struct bytes *argv;
-};
-
-/* Makes ready for the execution of up to ENGINE_BATCH requests, in which the cache
- * misses of all of them overlap. They must follow at once; measure_rest() is to be
- * called behind them. */
-void engine_prepare(const struct session *s, const struct request *requests, size_t count);
-
 /* Runs one command of a script. Returns false if it failed; the reply is then an
  * error. Nothing is left of a call that failed. */
 bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
                              const struct bytes *argv);
 
-/* Runs one command with nothing checked that dispatch checks. Used by EXEC. */
-void engine_run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
+/* Runs one command with nothing checked that dispatch checks, as a part of the batch at
+ * work. Returns false if it failed. Used by EXEC. */
+bool engine_run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
                 const struct bytes *argv);
 
 /* Finds the command of a request, a subcommand if it names one; *container is then
@@ -179,29 +162,14 @@ const struct command *engine_find_command(const struct engine *e, size_t argc,
 bool engine_free_some(void);
 bool engine_has_to_free(void);
 
+/* Returns what commands that write are refused with now; NULL if they are not. */
+const char *engine_write_refusal(const struct engine *e);
+
 /* Returns whether memory is over the limit. */
 bool engine_is_over_limit(const struct engine *e);
 
 /* Returns whether memory is over the limit, even after giving back what can be and
  * evicting what may go. Nothing is evicted inside a script. */
 bool engine_out_of_memory(struct engine *e);
-
-/* Removes a key, to have its memory. */
-void engine_evict(struct engine *e, unsigned db, struct bytes key);
-
-/* Removes a key that has expired, though nobody asked for it. */
-void engine_expire_now(struct engine *e, unsigned db, struct bytes key);
-
-/* Has a key removed behind the request at work, if it has expired: so those who watch
- * and track it learn of that as soon as anybody does. */
-void engine_note_stale(struct engine *e, unsigned db, struct bytes key);
-
-/* Removes keys that have expired, for at most `budget_us`. Returns whether there
- * may be more. */
-bool engine_expire(struct engine *e, int64_t budget_us);
-
-/* Ends a session's connection, at once or, if it is the caller's own, after its
- * reply. */
-void engine_kill(struct engine *e, struct session *victim, const struct session *self);
 
 #endif

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/call.h"
+#include "engine/expiry.h"
+#include "engine/request.h"
 #include "test/lib/check.h"
 
 /* Commands for these tests. They do just what it takes. */
@@ -199,7 +201,7 @@ static bool replies(struct session *s, const char *line, const char *reply)
     BUF_LOCAL(want);
 
     s->out.len = 0;
-    engine_execute(s, split(line, argv), argv);
+    request_execute(s, split(line, argv), argv);
     buf_addf(&want, "%s\r\n", reply);
     return bytes_equal(buf_bytes(&s->out), buf_bytes(&want));
 }
@@ -584,16 +586,16 @@ TEST(what_has_expired_is_not_found_and_goes_away)
     b.session->db = 0;
     pass(b.engine, 99);
     CHECK(replies(b.session, "get k", "$1\r\nv"));
-    CHECK(!engine_expire(b.engine, 1000000));
+    CHECK(!expiry_run(b.engine, 1000000));
     CHECK(b.engine->stats.expired_keys == 0);
     pass(b.engine, 1);
     b.engine->settings.active_expire = false;
-    CHECK(!engine_expire(b.engine, 1000000));
+    CHECK(!expiry_run(b.engine, 1000000));
     CHECK(dataset_count(b.engine->data) == 3);
     CHECK(replies(b.session, "get k", "$-1")); /* Who asks for it has it removed. */
     CHECK(dataset_count(b.engine->data) == 2);
     b.engine->settings.active_expire = true;
-    CHECK(!engine_expire(b.engine, 1000000));
+    CHECK(!expiry_run(b.engine, 1000000));
     CHECK(dataset_count(b.engine->data) == 1);
     CHECK(b.engine->stats.expired_keys == 2);
     CHECK(dataset_count(f.data) == 1);
@@ -613,7 +615,7 @@ TEST(expiry_keeps_to_its_budget)
         put_expiring(&b, key, 1);
     }
     pass(b.engine, 1);
-    while (engine_expire(b.engine, 0)) {
+    while (expiry_run(b.engine, 0)) {
         turns++;
     }
     CHECK(turns > 20);
@@ -626,15 +628,15 @@ TEST(a_key_can_be_expired_now_if_its_time_has_come)
     struct bench b = bench_open();
 
     put_expiring(&b, "k", 100);
-    engine_expire_now(b.engine, 0, BYTES("k"));
-    engine_expire_now(b.engine, 0, BYTES("none"));
+    expiry_remove(b.engine, 0, BYTES("k"));
+    expiry_remove(b.engine, 0, BYTES("none"));
     CHECK(dataset_count(b.engine->data) == 1);
     watch_add(&b.engine->watchers, b.other, 0, BYTES("k"));
     CHECK(!watch_has_expired(b.other, b.engine->data, logtime_ms(&b.engine->time)));
     pass(b.engine, 100);
     CHECK(watch_has_expired(b.other, b.engine->data, logtime_ms(&b.engine->time)));
     CHECK(!b.other->watch_failed);
-    engine_expire_now(b.engine, 0, BYTES("k"));
+    expiry_remove(b.engine, 0, BYTES("k"));
     CHECK(dataset_count(b.engine->data) == 0);
     CHECK(b.other->watch_failed);
     CHECK(!watch_has_expired(b.other, b.engine->data, logtime_ms(&b.engine->time)));
@@ -649,14 +651,14 @@ TEST(replies_can_be_turned_off_or_skipped)
     struct bytes put[] = {BYTES("put"), BYTES("k"), BYTES("v")};
 
     b.session->reply_mode = REPLY_SKIP; /* As CLIENT REPLY SKIP leaves it... */
-    engine_execute(b.session, 3, put);  /* ... and this is that request. */
-    engine_execute(b.session, 3, put);
+    request_execute(b.session, 3, put); /* ... and this is that request. */
+    request_execute(b.session, 3, put);
     CHECK(b.session->out.len == 0);
-    engine_execute(b.session, 3, put);
+    request_execute(b.session, 3, put);
     CHECK(bytes_equal(buf_bytes(&b.session->out), BYTES("+OK\r\n")));
     b.session->reply_mode = REPLY_OFF;
-    engine_execute(b.session, 3, put);
-    engine_execute(b.session, 1, &BYTES("nosuch"));
+    request_execute(b.session, 3, put);
+    request_execute(b.session, 1, &BYTES("nosuch"));
     CHECK(b.session->out.len == 5);
     bench_close(&b);
 }
@@ -697,12 +699,12 @@ TEST(ones_own_session_ends_behind_its_reply)
 
     b.session->close = note_close;
     b.session->connection = &closed;
-    engine_kill(b.engine, b.session, b.session);
+    session_kill(b.session, b.session);
     CHECK(b.session->closing && !closed);
     b.session->closing = false;
-    engine_kill(b.engine, b.session, b.other);
+    session_kill(b.session, b.other);
     CHECK(!b.session->closing && closed);
-    engine_kill(b.engine, b.other, b.session);
+    session_kill(b.other, b.session);
     CHECK(b.other->closing);
     bench_close(&b);
 }

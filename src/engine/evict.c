@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/batch.h"
 #include "engine/engine.h"
 
 #include <assert.h>
@@ -186,6 +187,16 @@ static struct victim choose(struct engine *e)
     return victim;
 }
 
+static void remove_key(struct engine *e, unsigned db, struct bytes key)
+{
+    batch_begin(e, false);
+    engine_event(e, db, EVENT_EVICTED, "evicted", key);
+    journal_make(&e->journal, change_unbind(db, key));
+    batch_end(e);
+    e->stats.evicted_keys++;
+    block_serve(e);
+}
+
 bool evict(struct engine *e)
 {
     int64_t end_us = clock_monotonic_us() + BUDGET_US;
@@ -198,7 +209,7 @@ bool evict(struct engine *e)
         if (victim.value == NULL) {
             return false;
         }
-        engine_evict(e, victim.db, value_key(victim.value));
+        remove_key(e, victim.db, value_key(victim.value));
         any = true;
         if (clock_monotonic_us() >= end_us) {
             break;

@@ -2,6 +2,7 @@
 
 #include "engine/command.h"
 #include "engine/engine.h"
+#include "engine/expiry.h"
 
 void pause_begin(struct engine *e, enum pause_kind kind, int64_t until_ms)
 {
@@ -62,7 +63,7 @@ void pause_finish(struct engine *e)
     enum { EXPIRE_BUDGET_US = 20 * 1000 };
 
     e->pause.ended = false;
-    engine_expire(e, EXPIRE_BUDGET_US);
+    expiry_run(e, EXPIRE_BUDGET_US);
     block_resume(e);
 }
 

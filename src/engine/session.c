@@ -265,3 +265,12 @@ void session_drop_queue(struct session *s)
     s->in_multi = false;
     s->multi_failed = false;
 }
+
+void session_kill(struct session *victim, const struct session *self)
+{
+    if (victim == self || victim->close == NULL) {
+        victim->closing = true;
+    } else {
+        victim->close(victim);
+    }
+}

@@ -86,6 +86,9 @@ struct session *session_new(struct engine *e);
 /* Leaves the engine and frees the session. */
 void session_free(struct session *s);
 
+/* Ends a session's connection, at once or, if it is the caller's own, after its reply. */
+void session_kill(struct session *victim, const struct session *self);
+
 /* Initialize and clear a session that is no client's and is not entered. */
 void session_init(struct session *s, struct engine *e);
 void session_clear(struct session *s);

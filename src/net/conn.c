@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/command.h"
+#include "engine/request.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +15,7 @@ enum {
     READ_MIN = 16 * 1024,     /* Room for a read into a connection's own buffer. */
     KEPT_MAX = 32 * 1024,     /* A buffer of more is given back when it is empty. */
     STRANGER_MAX = 16 * 1024, /* Unsent bytes of who has not authenticated: errors. */
-    BATCH_ARGS = 4 * ENGINE_BATCH,
+    BATCH_ARGS = 4 * REQUEST_BATCH,
 };
 
 struct conn {
@@ -345,7 +346,7 @@ static void execute(struct conn *c, const struct request *r)
         return;
     }
     c->executing = true;
-    engine_execute(c->session, r->argc, r->argv);
+    request_execute(c->session, r->argc, r->argv);
     if (may_take_long(c->session)) {
         tick_if_late(c->set);
     }
@@ -356,8 +357,8 @@ static void execute(struct conn *c, const struct request *r)
 /* Requests that have been read and not executed yet. Their arguments are copied
  * from the reader, which only keeps those of the last one. */
 struct batch {
-    struct request request[ENGINE_BATCH];
-    size_t start[ENGINE_BATCH]; /* Where it begins in the input. */
+    struct request request[REQUEST_BATCH];
+    size_t start[REQUEST_BATCH]; /* Where it begins in the input. */
     struct bytes argv[BATCH_ARGS];
     size_t count;
     size_t args;
@@ -365,7 +366,7 @@ struct batch {
 
 static bool batch_has_room(const struct batch *b, size_t argc)
 {
-    return b->count < ENGINE_BATCH && b->args + argc <= BATCH_ARGS;
+    return b->count < REQUEST_BATCH && b->args + argc <= BATCH_ARGS;
 }
 
 static void batch_add(struct batch *b, const struct resp_request *r, size_t start)
@@ -391,7 +392,7 @@ static size_t batch_execute(struct conn *c, struct batch *b, size_t end)
     size_t done = 0;
 
     if (b->count > 1) {
-        engine_prepare(c->session, b->request, b->count);
+        request_prepare(c->session, b->request, b->count);
     }
     while (done < b->count && is_open(c)) {
         execute(c, &b->request[done]);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/expiry.h"
 #include "net/conn.h"
 #include "net/listener.h"
 
@@ -95,7 +96,7 @@ static void on_cron(uv_timer_t *handle)
     if (n->conns.engine->settings.cron_stands) {
         return;
     }
-    engine_expire(n->conns.engine, EXPIRE_BUDGET_US);
+    expiry_run(n->conns.engine, EXPIRE_BUDGET_US);
     tracking_limit(n->conns.engine);
     engine_out_of_memory(n->conns.engine); /* Evicts, though nobody asks for memory. */
     conn_set_prune(&n->conns);

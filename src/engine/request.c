@@ -1,0 +1,278 @@
+#include "engine/request.h"
+
+#include "engine/batch.h"
+#include "engine/call.h"
+#include "engine/expiry.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Refusals. */
+
+/* Behind another code, the general one is not told. */
+static void drop_code(char *text)
+{
+    static const char code[] = "ERR ";
+    size_t len = strlen(code);
+
+    if (strncmp(text, code, len) == 0) {
+        memmove(text, text + len, strlen(text + len) + 1);
+    }
+}
+
+/* A request that is refused before it runs. What a transaction cannot queue makes
+ * the whole of it fail; an EXEC that is refused ends it. */
+__attribute__((format(printf, 3, 4))) static void
+refuse(struct session *s, const struct command *cmd, const char *format, ...)
+{
+    struct sink *reply = session_sink(s);
+    char text[512] = "EXECABORT Transaction discarded because of: ";
+    size_t start = strlen(text);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text + start, sizeof text - start, format, args);
+    va_end(args);
+
+    if (cmd != NULL) {
+        s->engine->measures.commands[cmd->number].rejected++;
+    }
+    if (cmd != NULL && (cmd->flags & COMMAND_EXECUTES)) {
+        session_drop_queue(s);
+        watch_drop_all(&s->engine->watchers, s);
+        drop_code(text + start);
+        start = 0;
+    }
+    measure_error(s->engine, bytes_of(text + start));
+    s->multi_failed |= s->in_multi;
+    reply->ops->error(reply, bytes_of(text + start));
+}
+
+static void refuse_unknown(struct session *s, size_t argc, const struct bytes *argv)
+{
+    enum { SHOWN = 128 };
+    BUF_LOCAL(args);
+
+    for (size_t i = 1; i < argc && args.len < SHOWN; i++) {
+        int room = (int)(SHOWN - args.len);
+        int len = argv[i].len < (size_t)room ? (int)argv[i].len : room;
+        buf_addf(&args, "'%.*s' ", len, argv[i].at);
+    }
+    refuse(s, NULL, "ERR unknown command '%.*s', with args beginning with: %.*s",
+           argv[0].len < SHOWN ? (int)argv[0].len : SHOWN, argv[0].at, (int)args.len,
+           args.len > 0 ? args.at : "");
+}
+
+static void refuse_unknown_sub(struct session *s, const struct command *container,
+                               struct bytes name)
+{
+    char capitals[32];
+    size_t i;
+
+    for (i = 0; container->name[i] != '\0' && i < sizeof capitals - 1; i++) {
+        capitals[i] = (char)toupper((unsigned char)container->name[i]);
+    }
+    capitals[i] = '\0';
+    refuse(s, NULL, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+           name.len < 128 ? (int)name.len : 128, name.at, capitals);
+}
+
+static void refuse_arity(struct session *s, const struct command *container,
+                         const struct command *cmd)
+{
+    refuse(s, cmd, "ERR wrong number of arguments for '%s%s%s' command",
+           container != NULL ? container->name : "", container != NULL ? "|" : "", cmd->name);
+}
+
+static void refuse_subscribed(struct session *s, const struct command *cmd)
+{
+    BUF_LOCAL(name);
+
+    command_add_name(cmd, &name);
+    refuse(s, cmd,
+           "ERR Can't execute '%.*s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+           "are allowed in this context",
+           (int)name.len, name.at);
+}
+
+/* Returns whether a request is to run something with this flag: itself, or what is queued. */
+static bool has_flag(const struct session *s, const struct command *cmd, uint32_t flag)
+{
+    if (cmd->flags & COMMAND_EXECUTES) {
+        for (size_t i = 0; i < s->queue_len; i++) {
+            if (s->queue[i].command->flags & flag) {
+                return true;
+            }
+        }
+    }
+    return (cmd->flags & flag) != 0;
+}
+
+/* Checks what does not depend on the arguments. Returns false, having refused the
+ * request, if it may not run now. */
+static bool may_run(struct session *s, const struct command *cmd)
+{
+    struct engine *e = s->engine;
+
+    if (!s->authenticated && e->settings.requirepass.len > 0 && !(cmd->flags & COMMAND_NO_AUTH)) {
+        refuse(s, cmd, "NOAUTH Authentication required.");
+        return false;
+    }
+    if (e->running.is_busy && !(cmd->flags & COMMAND_ALLOW_BUSY)) {
+        refuse(s, cmd,
+               "BUSY Redis is busy running a script. You can only call %s KILL or SHUTDOWN "
+               "NOSAVE.",
+               e->running.is_function ? "FUNCTION" : "SCRIPT");
+        return false;
+    }
+    if (engine_out_of_memory(e) && has_flag(s, cmd, COMMAND_DENYOOM)) {
+        refuse(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
+        return false;
+    }
+    if (engine_write_refusal(e) != NULL && has_flag(s, cmd, COMMAND_WRITE)) {
+        refuse(s, cmd, "%s", engine_write_refusal(e));
+        return false;
+    }
+    if (s->subscriptions.count > 0 && s->sink.sink.version == RESP2 &&
+        !(cmd->flags & COMMAND_SUBSCRIBED)) {
+        refuse_subscribed(s, cmd);
+        return false;
+    }
+    if (s->monitors && (cmd->flags & (COMMAND_WRITE | COMMAND_READONLY | COMMAND_MAY_REPLICATE))) {
+        refuse(s, cmd, "ERR Replica can't interact with the keyspace");
+        return false;
+    }
+    if (s->in_multi && (cmd->flags & COMMAND_NO_MULTI)) {
+        refuse(s, cmd, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    return true;
+}
+
+static void run_request(struct session *s, const struct command *cmd, size_t argc,
+                        const struct bytes *argv)
+{
+    struct engine *e = s->engine;
+    struct session *outer = e->client; /* Whose script has opened the busy door. */
+    struct sink *reply = session_sink(s);
+
+    if (e->tracking.keys != NULL && !e->running.is_script) {
+        tracking_limit(e);
+    }
+    if (s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE)) {
+        if (!s->multi_failed && !s->watch_failed) { /* Else it will not run anyway. */
+            session_queue(s, cmd, argc, argv);
+        }
+        reply->ops->status(reply, BYTES("QUEUED"));
+        return;
+    }
+    e->client = s;
+    if (e->running.is_script) { /* In the busy door: the journal is the script's. */
+        engine_run(s, cmd, reply, argc, argv);
+        e->client = outer;
+        return;
+    }
+    batch_begin(e, !(cmd->flags & COMMAND_DIRECT));
+    engine_run(s, cmd, reply, argc, argv);
+    batch_end(e);
+    e->client = outer;
+    if (e->waiting.ready_first != NULL) {
+        block_serve(e);
+    }
+    if (e->stale.len > 0) {
+        expiry_remove_stale(e);
+    }
+}
+
+static void note_request(struct session *s, const struct command *container,
+                         const struct command *cmd)
+{
+    s->active_ms = logtime_ms(&s->engine->time);
+    s->last_command = container != NULL ? container : cmd;
+    s->last_subcommand = container != NULL ? cmd->name : NULL;
+}
+
+static void handle_request(struct session *s, size_t argc, const struct bytes *argv)
+{
+    const struct command *container;
+    const struct command *cmd = engine_find_command(s->engine, argc, argv, &container);
+
+    if (cmd == NULL && container != NULL) {
+        refuse_unknown_sub(s, container, argv[1]);
+    } else if (cmd == NULL) {
+        refuse_unknown(s, argc, argv);
+    } else if (!command_arity_fits(cmd, argc)) {
+        refuse_arity(s, container, cmd);
+    } else {
+        note_request(s, container, cmd);
+        if (!may_run(s, cmd)) {
+            return;
+        }
+        if (s->engine->pause.kind != PAUSE_NONE && pause_holds(s, cmd, argc, argv)) {
+            block_postpone(s, argc, argv);
+        } else {
+            run_request(s, cmd, argc, argv);
+        }
+    }
+}
+
+/* CLIENT REPLY SKIP and CLIENT CACHING are about one request, however often that runs. */
+static void end_request(struct session *s)
+{
+    if (s->wait != NULL) {
+        return;
+    }
+    if (s->tracker != NULL) {
+        tracking_end_request(s);
+    }
+    if (s->reply_mode == REPLY_SKIP) {
+        s->reply_mode = REPLY_SKIP_NEXT;
+    } else if (s->reply_mode == REPLY_SKIP_NEXT) {
+        s->reply_mode = REPLY_ON;
+    }
+}
+
+void request_execute(struct session *s, size_t argc, const struct bytes *argv)
+{
+    assert(argc > 0);
+    assert(s->wait == NULL);
+    resp_sink_begin(&s->sink);
+    s->engine->stats.commands++;
+    handle_request(s, argc, argv);
+    end_request(s);
+}
+
+void request_run_again(struct session *s, size_t argc, const struct bytes *argv)
+{
+    resp_sink_begin(&s->sink);
+    handle_request(s, argc, argv);
+    end_request(s);
+}
+
+/* Returns what is probably the first key of a request: nearly all commands name it
+ * first, scripts behind the number of their keys. A wrong guess does no harm. */
+static struct bytes likely_key(const struct request *r)
+{
+    bool is_script = r->argv[0].len >= 4 && bytes_is((struct bytes){r->argv[0].at, 4}, "eval");
+
+    return is_script && r->argc > 3 ? r->argv[3] : r->argv[1];
+}
+
+void request_prepare(const struct session *s, const struct request *requests, size_t count)
+{
+    struct bytes key[REQUEST_BATCH];
+    size_t keys = 0;
+
+    assert(count <= REQUEST_BATCH);
+    for (size_t i = 0; i < count; i++) {
+        if (requests[i].argc > 1) {
+            key[keys++] = likely_key(&requests[i]);
+        }
+    }
+    if (keys > 1) {
+        keyspace_prefetch(s->engine->data->db[s->db], key, keys);
+    }
+    measure_row(s->engine);
+}
