@@ -12,20 +12,7 @@
 #include <strings.h>
 
 #include "base/number.h"
-
-/* Text under construction. It outlives the call that made it, for the next one,
- * so it may be left behind in any state: `len` is set anew by whoever starts. No
- * call of the VM that is made meanwhile runs a script, which might start another. */
-struct text {
-    char *at;
-    size_t len;
-    size_t cap;
-};
-
-enum {
-    TEXT_MIN = 1024,
-    TEXT_KEPT = 64 * 1024, /* A larger text goes back to the VM after its use. */
-};
+#include "script/text.h"
 
 enum invalid_numbers { INVALID_REFUSED, INVALID_ACCEPTED, INVALID_NULL };
 
@@ -57,63 +44,14 @@ static const struct options defaults = {
  * of each of the copy's functions. */
 struct library {
     struct options options;
-    bool changed; /* The options may not be the defaults. */
-    struct text text;
+    bool changed;     /* The options may not be the defaults. */
+    struct text text; /* No call of the VM that is made while it is written runs a script,
+                         which might start another. */
 };
 
 static struct library *library_of(lua_State *lua)
 {
     return lua_touserdata(lua, lua_upvalueindex(1));
-}
-
-static void text_resize(lua_State *lua, struct text *text, size_t cap)
-{
-    void *allocator;
-    lua_Alloc allocate = lua_getallocf(lua, &allocator);
-    char *at = allocate(allocator, text->at, text->cap, cap);
-
-    if (at == NULL && cap > 0) {
-        lua_pushliteral(lua, "not enough memory");
-        lua_error(lua);
-    }
-    text->at = at;
-    text->cap = cap;
-}
-
-__attribute__((noinline)) static void text_grow(lua_State *lua, struct text *text, size_t extra)
-{
-    size_t cap = text->cap < TEXT_MIN ? TEXT_MIN : text->cap * 2;
-
-    text_resize(lua, text, cap < text->len + extra ? text->len + extra : cap);
-}
-
-static void text_trim(lua_State *lua, struct text *text)
-{
-    text->len = 0;
-    if (text->cap > TEXT_KEPT) {
-        text_resize(lua, text, 0);
-    }
-}
-
-/* Makes room for `extra` more bytes, if only for none, and returns where they go. */
-static inline char *text_reserve(lua_State *lua, struct text *text, size_t extra)
-{
-    if (__builtin_expect(text->cap - text->len <= extra, false)) {
-        text_grow(lua, text, extra + 1);
-    }
-    return text->at + text->len;
-}
-
-static inline void text_add(lua_State *lua, struct text *text, const char *from, size_t len)
-{
-    memcpy(text_reserve(lua, text, len), from, len);
-    text->len += len;
-}
-
-static inline void text_add_char(lua_State *lua, struct text *text, char c)
-{
-    *text_reserve(lua, text, 1) = c;
-    text->len++;
 }
 
 enum { NUMBER_MAX = 32, PRECISION_MAX = 14 };
@@ -290,12 +228,13 @@ static char *encode_bytes(char *out, const char *from, size_t len)
  * room for its escapes only as they come. */
 static void encode_string(struct encoder *e, int index)
 {
+    enum { PART = 1024 };
     size_t left;
     const char *from = lua_tolstring(e->lua, index, &left);
 
     encode_char(e, '"');
     do {
-        size_t part = left < TEXT_MIN ? left : TEXT_MIN;
+        size_t part = left < PART ? left : PART;
         char *out = text_reserve(e->lua, e->text, part * ESCAPE_MAX + 1);
 
         e->text->len = (size_t)(encode_bytes(out, from, part) - e->text->at);
@@ -1139,7 +1078,7 @@ static int library_free(lua_State *lua)
 {
     struct library *library = lua_touserdata(lua, 1);
 
-    text_resize(lua, &library->text, 0);
+    text_clear(lua, &library->text);
     return 0;
 }
 
