@@ -4,7 +4,9 @@
 #include "script/bytecode.h"
 #include "script/error.h"
 #include "script/json.h"
+#include "script/msgpack.h"
 #include "script/random.h"
+#include "script/structs.h"
 
 #include <assert.h>
 #include <lauxlib.h>
@@ -351,6 +353,10 @@ static void fill_globals(struct runtime *r, lua_State *lua)
     }
     script_json_open(lua);
     set_library(lua, "cjson");
+    script_msgpack_open(lua);
+    set_library(lua, "cmsgpack");
+    script_structs_open(lua);
+    set_library(lua, "struct");
     script_api_open(lua, STAGE_SCRIPT);
     set_library(lua, "redis");
     lua_createtable(lua, 0, 1);

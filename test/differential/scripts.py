@@ -20,12 +20,16 @@ local function coarse(t) if type(t) == 'number' and t > 0 then return 1 end retu
 local function add(v) if v == nil then v = 'nil' end r[#r + 1] = v end
 local function dense(t) local d = {} for i, v in ipairs(t) do d[i] = v end return d end
 local function real(n) if n ~= n then return 0 end return n end
+local function hex(s)
+    return (string.gsub(s, '.', function(c) return string.format('%02x', string.byte(c)) end))
+end
 local function try(f) local ok, v = pcall(f) add(ok) add(v) end
 """
 
 # Expressions by the type that they have unless they raise an error. $ and a letter
 # stand for another expression: n number, s string, t table, b boolean, x any; i is
-# a small literal number, p a literal pattern, q a literal string, j one of JSON.
+# a small literal number, p a literal pattern, q a literal string, j one of JSON; v is
+# what has one form when packed, f a format of struct, m what cmsgpack unpacks.
 EXPRESSIONS = {
     "n": [
         "($n + $n)", "($n - $n)", "($n * $n)", "($n / $n)", "($n % $n)", "($n ^ $i)", "(-$n)",
@@ -38,7 +42,8 @@ EXPRESSIONS = {
         "math.pow($n, $i)", "($n + $q)", "math.huge", "table.getn(dense($t))",
         "(select($i, $n, $n, $n))", "bit.arshift($i, $i)", "bit.rol($i, $i)", "bit.bswap($i)",
         "(math.modf($n))", "math.exp($i)", "math.log($n)", "math.sin($i)", "math.ldexp($n, $i)",
-        "(math.frexp($n))", "($b and $n or $n)",
+        "(math.frexp($n))", "($b and $n or $n)", "struct.size($f)", "(struct.unpack($f, $s, $i))",
+        "(struct.unpack($f, $s))",
     ],
     "s": [
         "($s .. $s)", "($s .. real($n))", "string.rep($s, $i)", "string.sub($s, $i, $i)",
@@ -57,7 +62,13 @@ EXPRESSIONS = {
         "string.format($q, $s .. '')", "table.concat(dense($t))", "($s):rep($i)",
         "string.sub($s, $i)", "table.concat(dense($t), $s, $i)",
         "(string.gsub($s, $p, function(c) return c .. $q end))",
-        "(string.gsub($s, $p, {a = 'A', b = $x}))",
+        "(string.gsub($s, $p, {a = 'A', b = $x}))", "hex(cmsgpack.pack($v, nil, add))",
+        "hex(cmsgpack.pack($v, $v))", "hex(cmsgpack.pack(cmsgpack.unpack(cmsgpack.pack($v, $v))))",
+        "hex(cmsgpack.pack(cmsgpack.unpack($m)))", "hex(struct.pack($f, $v, $v, $v))",
+        "hex(cmsgpack.pack(cmsgpack.unpack_one($m, $i)))",
+        "hex(cmsgpack.pack(cmsgpack.unpack_limit($m, $i, $i)))",
+        "hex(struct.pack($f, real($n), real($n), $v, $v))", "hex(struct.pack($f, $s, real($n), $s))",
+        "hex(cmsgpack.pack(real((struct.unpack($f, $m)))))",
     ],
     "t": [
         "{$x, $x}", "{$x, nil, $x}", "cjson.decode(cjson.encode($t))", "{unpack(dense($t))}",
@@ -76,7 +87,13 @@ EXPRESSIONS = {
         "{table.remove(dense($t)), table.remove(dense($t), $i)}", "{next(dense($t))}",
         "{table.unpack}", "{pcall(redis.call, $s, $s)}", "{pcall(cjson.decode, $s)}",
         "{pcall(error, {err = $q})}", "{pcall(error, redis.error_reply($q))}",
-        "{rawget(dense($t), $i), rawequal($x, $x)}",
+        "{rawget(dense($t), $i), rawequal($x, $x)}", "{pcall(struct.unpack, $f, $s, $i)}",
+        "{pcall(cmsgpack.unpack, $s)}", "{pcall(struct.pack, $f, $x)}",
+    ],
+    "v": [
+        "real($n)", "real($n)", "$s", "$b", "{$v}", "{$v, $v, $v}", "{k = $v}", "{[$i] = $v}",
+        "{[$s] = $v}", "{[real($n)] = $v}", "{[$b] = $v}", "{{{{$v}}}}", "string.rep($s, $i * 7)",
+        "{$v, {$v, {$v}}}",
     ],
     "b": [
         "($n < $n)", "($n <= $n)", "($s < $s)", "($x == $x)", "($n ~= $n)", "(not $x)",
@@ -91,6 +108,9 @@ LITERALS = {
           "0.1", "1/3", "-0.5", "9007199254740993", "1e100", "2^63", "-2^63", "100", "0x10",
           "1e-5", "5e-324", "-1e300"],
     "b": ["true", "false"],
+    "v": ["true", "false", "0", "127", "128", "256", "65536", "2^32", "2^53", "2^64", "-1", "-33",
+          "-129", "-32769", "-2^31 - 1", "-2^63", "0.5", "0.1", "{}", "{1, 2}", "''", "'a'", "1/0",
+          "-1.5", "2^63"],
     "t": ["{}", "{1, 2, 3}", "{'a', 'b'}", "{1, 'b', true}", "{false}", "KEYS", "ARGV",
           "{{1}, {{2}}}", "{1, nil, 3}"],
     "i": ["0", "1", "2", "3", "-1", "-2", "4", "5", "8", "16", "31", "64", "255", "10"],
@@ -162,6 +182,19 @@ def quote(text):
     plain = [chr(c) if 32 <= c < 127 and c not in b"'\\" else f"\\{c:03d}" for c in data]
     return f"'{''.join(plain)}'"
 
+
+# Pieces of what cmsgpack unpacks. None is a number that is not one, nor a map of several
+# pairs, which have no order, nor nil, which would make such a map of an array.
+PACKED = [
+    b"\x00", b"\x7f", b"\xff", b"\xe0", b"\xc2", b"\xc3", b"\xcc\xff", b"\xcd\xff\xfe",
+    b"\xce\xff\xff\xff\xff", b"\xcf" + b"\xff" * 8, b"\xcf\x00\x20" + b"\x00" * 6, b"\xd0\x80",
+    b"\xd1\x80\x01", b"\xd2\x80\x00\x00\x01", b"\xd3" + b"\xf0" * 8, b"\xca\x3f\xc0\x00\x00",
+    b"\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a", b"\xa0", b"\xa3abc", b"\xd9\x02ab", b"\xda\x00\x01a",
+    b"\xdb\x00\x00\x00\x03xyz", b"\x90", b"\x91", b"\x92", b"\x93", b"\xdc\x00\x02",
+    b"\xdd\x00\x00\x00\x01", b"\x80", b"\x81", b"\x81\xa1k", b"\xde\x00\x01", b"\xdf\x00\x00\x00\x01\x05",
+    b"\xc1", b"\xc7", b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff",
+]
+STRUCT = "bBhHlLTiIfdxcs<>! bhicsq"
 ODDITIES = ["nil", "cjson.null", "redis.REDIS_VERSION", "redis.LOG_NOTICE", "add", "_VERSION"]
 FEW = 50  # Arguments: a call with many of them needs more registers than Lua has.
 
@@ -189,7 +222,20 @@ class Writer:
             return quote(self.choose(JSON))
         if kind in "sq":
             return quote(self.choose(TEXTS))
+        if kind == "m":
+            return quote(self.packed())
+        if kind == "f":
+            return quote(self.format())
         return self.choose(LITERALS[kind])
+
+    def packed(self):
+        packed = b"".join(self.random.choices(PACKED, k=self.random.randint(1, 8)))
+        return packed[:-1] if self.chance(0.2) else packed
+
+    def format(self):
+        letters = self.random.choices(STRUCT, k=self.random.randint(0, 5))
+        sizes = ["", "0", "1", "2", "3", "4", "8", "9", "16", "33"]
+        return "".join(c + (self.choose(sizes) if c in "iIc!" else "") for c in letters)
 
     def expression(self, kind, depth):
         if kind == "x":

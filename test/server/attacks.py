@@ -56,7 +56,8 @@ end
 
 see(#KEYS, #ARGV, KEYS[1], ARGV[1])
 see(names(_G))
-for _, library in ipairs({'string', 'table', 'math', 'bit', 'coroutine', 'cjson', 'redis', 'os'}) do
+for _, library in ipairs({'string', 'table', 'math', 'bit', 'coroutine', 'cjson', 'cmsgpack',
+                          'struct', 'redis', 'os'}) do
     see(library, names(_G[library]))
 end
 see(math.random(), math.random(1000))
