@@ -4,6 +4,7 @@
 #include "store/body.h"
 #include "store/reclaim.h"
 
+#include <endian.h>
 #include <math.h>
 
 struct scored {
@@ -147,18 +148,54 @@ static void ranking_check(const struct ranking *r)
     }
 }
 
-/* Packed ones. A position is that of a member; its score is right behind it. */
+/* Packed ones. A position is that of a member; its score is right behind it: most scores
+ * are small integers, so those take one, two or four bytes, and others the eight of a
+ * double. */
+
+static struct bytes pack_score(double score, char bits[sizeof(double)])
+{
+    int32_t integer = score >= INT32_MIN && score <= INT32_MAX ? (int32_t)score : 0;
+    uint32_t lowest_first;
+
+    if (score != (double)integer) {
+        memcpy(bits, &score, sizeof score);
+        return (struct bytes){bits, sizeof score};
+    }
+    lowest_first = htole32((uint32_t)integer);
+    memcpy(bits, &lowest_first, sizeof lowest_first);
+    return (struct bytes){bits, integer == (int8_t)integer    ? 1
+                                : integer == (int16_t)integer ? 2
+                                                              : sizeof integer};
+}
+
+static double unpack_score(struct bytes bits)
+{
+    double score;
+    uint32_t integer;
+    uint16_t half;
+
+    switch (bits.len) {
+    case 1:
+        return (signed char)bits.at[0];
+    case sizeof half:
+        memcpy(&half, bits.at, sizeof half);
+        return (int16_t)le16toh(half);
+    case sizeof integer:
+        memcpy(&integer, bits.at, sizeof integer);
+        return (int32_t)le32toh(integer);
+    default:
+        memcpy(&score, bits.at, sizeof score);
+        return score;
+    }
+}
 
 /* Returns the score of the member there, and sets *next to where the next one is. */
 static double packed_pair(const struct packed *p, packed_at at, packed_at *next)
 {
     packed_at behind = packed_next(p, at);
-    struct bytes bits = packed_get(p, behind);
-    double score;
 
-    memcpy(&score, bits.at, sizeof score);
     *next = packed_next(p, behind);
-    return score;
+    return unpack_score(packed_get(p, behind));
 }
 
 static double packed_score(const struct packed *p, packed_at at)
@@ -215,7 +252,8 @@ static size_t packed_rank_of_lex(const struct packed *p, struct bytes member, bo
 /* Moves the member at a position, or adds one that is at PACKED_NONE. */
 static void packed_set(struct packed **p, packed_at at, struct bytes member, double score)
 {
-    struct bytes pair[] = {member, {(const char *)&score, sizeof score}};
+    char bits[sizeof score];
+    struct bytes pair[] = {member, pack_score(score, bits)};
 
     if (at != PACKED_NONE) {
         packed_remove(p, at, 2);
@@ -225,12 +263,13 @@ static void packed_set(struct packed **p, packed_at at, struct bytes member, dou
 
 static void packed_pairs_check(const struct packed *p)
 {
+    char bits[sizeof(double)];
     packed_at at, next;
 
     packed_check(p);
     assert(packed_count(p) % 2 == 0);
     for (at = packed_first(p); at != PACKED_NONE; at = next) {
-        assert(packed_get(p, packed_next(p, at)).len == sizeof(double));
+        assert(pack_score(packed_score(p, at), bits).len == packed_get(p, packed_next(p, at)).len);
         packed_pair(p, at, &next);
         if (next != PACKED_NONE) {
             assert(packed_score(p, at) <= packed_score(p, next));

@@ -1,7 +1,7 @@
 /* Sorted sets: members that each have a score, in the order of their scores; those
  * of the same score in the order of their bytes.
  *
- * A small one is a packed array of member, score (8 bytes), member, score ... in
+ * A small one is a packed array of member, score, member, score ... in
  * that order. A big one is a table by member and a counted B+tree by score, which
  * share their items.
  *
