@@ -145,6 +145,8 @@ TEST(errors_are_those_of_redis)
         {"tcp-keepalive", "x", "argument couldn't be parsed into an integer"},
         {"tcp-keepalive", "-1", "argument must be between 0 and 2147483647 inclusive"},
         {"port", "65536", "argument must be between 0 and 65535 inclusive"},
+        {"proto-max-bulk-len", "1025mb",
+         "argument must be between 1048576 and 1073741824 inclusive"},
         {"protected-mode", "1", "argument must be 'yes' or 'no'"},
         {"unixsocketperm", "9", "argument couldn't be parsed as an octal number"},
         {"unixsocketperm", "1000", "argument must be between 0 and 777 inclusive"},

@@ -21,7 +21,7 @@ static const char *const panics[] = {"ignore", "panic", "panic-on-replicas", NUL
 static const char *const sanitizations[] = {"no", "yes", "clients", NULL};
 static const char *const supervisors[] = {"upstart", "systemd", "auto", "no", NULL};
 
-enum { MIB = 1024 * 1024 };
+enum { MIB = 1024 * 1024, GIB = 1024 * MIB };
 
 /* clang-format off */
 const struct option options[] = {
@@ -46,7 +46,7 @@ const struct option options[] = {
     {"maxmemory-samples", .type = OPTION_INTEGER, FIELD(engine.maxmemory_samples),                  .min = 1, .initial = "5", .summary = "Values from which the one to evict is chosen"},
     {"lfu-log-factor",  .type = OPTION_INTEGER, FIELD(engine.lfu_log_factor),                       .initial = "10", .summary = "How hard it is to raise the count of a value's uses"},
     {"lfu-decay-time",  .type = OPTION_INTEGER, FIELD(engine.lfu_decay_time),                       .initial = "1", .summary = "Minutes in which that count falls by one; 0 for never"},
-    {"proto-max-bulk-len", .type = OPTION_MEMORY, FIELD(engine.proto_max_bulk_len),                 .min = MIB, .initial = "512mb", .summary = "Bytes of the longest string"},
+    {"proto-max-bulk-len", .type = OPTION_MEMORY, FIELD(engine.proto_max_bulk_len),                 .min = MIB, .max = GIB, .initial = "512mb", .summary = "Bytes of the longest string; 1 GiB at most"},
     {"dbfilename",      .type = OPTION_FILE,    .flags = OPTION_FIXED, FIELD(rdb_file),             .initial = "dump.rdb", .summary = "File in the working directory that the data are loaded from and saved to"},
     {"save",            .type = OPTION_POINTS,  FIELD(save_points),                                 .initial = "", .summary = "Save after so many seconds if there were so many changes, and at the end; several pairs of these, or '' for never"},
     {"stop-writes-on-bgsave-error", .type = OPTION_BOOL, FIELD(stops_writes),                       .initial = "yes", .summary = "Refuse writes while the data cannot be saved"},
