@@ -60,9 +60,15 @@ static inline void pack_byte(struct packer *p, uint8_t byte)
     text_add_char(p->lua, p->text, (char)byte);
 }
 
+/* Returns the low `width` bytes of a number in the order in which they are written. */
+static inline uint64_t bytes_of_number(uint64_t number, size_t width)
+{
+    return htobe64(number << (64 - 8 * width));
+}
+
 static void pack_number(struct packer *p, uint8_t first, uint64_t number, size_t width)
 {
-    uint64_t bytes = htobe64(number << (64 - 8 * width));
+    uint64_t bytes = bytes_of_number(number, width);
     char *out = text_reserve(p->lua, p->text, 1 + sizeof bytes);
 
     out[0] = (char)first;
@@ -119,97 +125,185 @@ static void pack_lua_number(struct packer *p)
     }
 }
 
-static void pack_string(struct packer *p)
+/* Writes the string at `index`. */
+static void pack_string(struct packer *p, int index)
 {
     size_t len;
-    const char *from = lua_tolstring(p->lua, -1, &len);
+    const char *from = lua_tolstring(p->lua, index, &len);
 
     pack_in_form(p, string_forms, len, len);
     text_add(p->lua, p->text, from, len);
 }
 
-/* Counts the pairs of the table. Tells whether its keys are the numbers from one to
- * their count, which makes an array of it. */
-static size_t count_pairs(lua_State *lua, bool *is_array)
+/* Writes the value on top of the stack unless it is a table. Returns false, having done
+ * nothing, if it is one. */
+static inline bool pack_plain(struct packer *p)
+{
+    switch (lua_type(p->lua, -1)) {
+    case LUA_TSTRING:
+        pack_string(p, -1);
+        return true;
+    case LUA_TNUMBER:
+        pack_lua_number(p);
+        return true;
+    case LUA_TBOOLEAN:
+        pack_byte(p, lua_toboolean(p->lua, -1) ? FIRST_TRUE : FIRST_FALSE);
+        return true;
+    case LUA_TTABLE:
+        return false;
+    default:
+        pack_byte(p, FIRST_NIL);
+        return true;
+    }
+}
+
+/* Fills in how many elements follow the byte at `start`, which was left free for this: how
+ * many there are is known only when they are written. More than that byte can say are
+ * moved. */
+static void pack_count(struct packer *p, const struct form *form, size_t start, size_t count)
+{
+    struct text *text = p->text;
+    uint64_t bytes;
+    char *at;
+
+    while (count > form->max) {
+        form++;
+    }
+    text_reserve(p->lua, text, form->width);
+    at = text->at + start;
+    if (form->width == 0) {
+        at[0] = (char)(form->first | count);
+        return;
+    }
+    bytes = bytes_of_number(count, form->width);
+    memmove(at + 1 + form->width, at + 1, text->len - start - 1);
+    at[0] = (char)form->first;
+    memcpy(at + 1, &bytes, form->width);
+    text->len += form->width;
+}
+
+static void pack_key(struct packer *p)
+{
+    if (lua_type(p->lua, -2) == LUA_TSTRING) {
+        pack_string(p, -2);
+        return;
+    }
+    lua_pushvalue(p->lua, -2);
+    pack_value(p);
+    lua_pop(p->lua, 1);
+}
+
+/* Writes the pairs of a table, of which the first is on the stack and is popped. Returns
+ * how many. */
+static size_t pack_pairs(struct packer *p)
 {
     size_t count = 0;
-    double last = 0;
 
-    *is_array = true;
-    lua_pushnil(lua);
-    while (lua_next(lua, -2) != 0) {
-        lua_pop(lua, 1);
+    do {
+        pack_key(p);
+        pack_value(p);
+        lua_pop(p->lua, 1);
         count++;
-        if (*is_array) {
-            double key = lua_type(lua, -1) == LUA_TNUMBER ? lua_tonumber(lua, -1) : 0;
-
-            *is_array = key >= 1 && key <= INT_MAX && key == (double)(int)key;
-            last = key > last ? key : last;
-        }
-    }
-    *is_array = *is_array && last == (double)count;
+    } while (lua_next(p->lua, -2) != 0);
     return count;
 }
 
-static void pack_array(struct packer *p, size_t count)
+/* Returns the key below the top of the stack if it can be an index, or else 0. */
+static inline size_t index_of(lua_State *lua)
 {
-    pack_in_form(p, array_forms, count, count);
-    for (size_t i = 1; i <= count; i++) {
+    double key = lua_type(lua, -2) == LUA_TNUMBER ? lua_tonumber(lua, -2) : 0;
+
+    return key >= 1 && key <= INT_MAX && key == (double)(int)key ? (size_t)key : 0;
+}
+
+/* Writes elements as long as the pairs come as an array's would: in order, and plain. The
+ * first pair is on the stack; the one that is not written stays there. Returns how many
+ * are written, and sets *ended if those are all. */
+static size_t pack_leading(struct packer *p, bool *ended)
+{
+    size_t count = 0;
+
+    *ended = false;
+    while (index_of(p->lua) == count + 1 && pack_plain(p)) {
+        count++;
+        lua_pop(p->lua, 1);
+        if (lua_next(p->lua, -2) == 0) {
+            *ended = true;
+            break;
+        }
+    }
+    return count;
+}
+
+/* Returns how many pairs a table has if its keys are the numbers from one to that, or else
+ * 0. The pair after the first `count` of them is on the stack, and is popped. */
+static size_t array_size(lua_State *lua, size_t count)
+{
+    size_t last = count;
+
+    do {
+        size_t index = index_of(lua);
+
+        if (index == 0) {
+            lua_pop(lua, 2);
+            return 0;
+        }
+        lua_pop(lua, 1);
+        last = index > last ? index : last;
+        count++;
+    } while (lua_next(lua, -2) != 0);
+    return last == count ? count : 0;
+}
+
+/* Writes a table whose first key is a number. The first pair is on the stack, and is
+ * popped. Most are arrays in order, and then one pass is all it takes. If the table turns
+ * out to be none, what was written so far was plain values only. */
+static void pack_indexed(struct packer *p, size_t start)
+{
+    bool ended;
+    size_t count = pack_leading(p, &ended);
+    size_t size = ended ? count : array_size(p->lua, count);
+
+    for (size_t i = count + 1; i <= size; i++) {
         lua_rawgeti(p->lua, -1, (int)i);
         pack_value(p);
         lua_pop(p->lua, 1);
     }
-}
-
-static void pack_map(struct packer *p, size_t count)
-{
-    pack_in_form(p, map_forms, count, count);
-    lua_pushnil(p->lua);
-    while (lua_next(p->lua, -2) != 0) {
-        lua_pushvalue(p->lua, -2);
-        pack_value(p);
-        lua_pop(p->lua, 1);
-        pack_value(p);
-        lua_pop(p->lua, 1);
+    if (size > 0) {
+        pack_count(p, array_forms, start, size);
+        return;
     }
+    p->text->len = start + 1;
+    lua_pushnil(p->lua);
+    lua_next(p->lua, -2);
+    pack_count(p, map_forms, start, pack_pairs(p));
 }
 
 static void pack_table(struct packer *p)
 {
-    bool is_array;
-    size_t count;
+    size_t start = p->text->len;
 
     if (p->depth == DEPTH_MAX) {
         pack_byte(p, FIRST_NIL);
         return;
     }
     p->depth++;
-    count = count_pairs(p->lua, &is_array);
-    if (is_array) {
-        pack_array(p, count);
+    pack_byte(p, 0);
+    lua_pushnil(p->lua);
+    if (lua_next(p->lua, -2) == 0) {
+        pack_count(p, array_forms, start, 0);
+    } else if (lua_type(p->lua, -2) == LUA_TNUMBER) {
+        pack_indexed(p, start);
     } else {
-        pack_map(p, count);
+        pack_count(p, map_forms, start, pack_pairs(p));
     }
     p->depth--;
 }
 
 static void pack_value(struct packer *p)
 {
-    switch (lua_type(p->lua, -1)) {
-    case LUA_TSTRING:
-        pack_string(p);
-        break;
-    case LUA_TNUMBER:
-        pack_lua_number(p);
-        break;
-    case LUA_TBOOLEAN:
-        pack_byte(p, lua_toboolean(p->lua, -1) ? FIRST_TRUE : FIRST_FALSE);
-        break;
-    case LUA_TTABLE:
+    if (!pack_plain(p)) {
         pack_table(p);
-        break;
-    default:
-        pack_byte(p, FIRST_NIL);
     }
 }
 
