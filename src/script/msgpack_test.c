@@ -250,9 +250,8 @@ static void add_random_value(struct buf *out, struct random *r, int depth)
                                         "\xe5",
                                         "\xcc\xf0",
                                         "\xd1\xfe\x01",
-                                        "\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a",
-                                        "\xca\x3f\xc1\x01"
-                                        "\x01"};
+                                        "\xca\x3f\xc1\1\1",
+                                        "\xcb\x3f\xb9\1\1\1\1\1\1"};
     size_t kind = random_below(r, depth < 10 ? 8 : 5);
     size_t count = random_below(r, 16);
 

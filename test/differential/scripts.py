@@ -21,7 +21,7 @@ local function add(v) if v == nil then v = 'nil' end r[#r + 1] = v end
 local function dense(t) local d = {} for i, v in ipairs(t) do d[i] = v end return d end
 local function real(n) if n ~= n then return 0 end return n end
 local function hex(s)
-    return (string.gsub(s, '.', function(c) return string.format('%02x', string.byte(c)) end))
+    return 'x' .. string.gsub(s, '.', function(c) return string.format('%02x', string.byte(c)) end)
 end
 local function try(f) local ok, v = pcall(f) add(ok) add(v) end
 """
@@ -88,7 +88,7 @@ EXPRESSIONS = {
         "{table.unpack}", "{pcall(redis.call, $s, $s)}", "{pcall(cjson.decode, $s)}",
         "{pcall(error, {err = $q})}", "{pcall(error, redis.error_reply($q))}",
         "{rawget(dense($t), $i), rawequal($x, $x)}", "{pcall(struct.unpack, $f, $s, $i)}",
-        "{pcall(cmsgpack.unpack, $s)}", "{pcall(struct.pack, $f, $x)}",
+        "{pcall(cmsgpack.unpack, $s)}", "{pcall(struct.pack, $f, $v)}",
     ],
     "v": [
         "real($n)", "real($n)", "$s", "$b", "{$v}", "{$v, $v, $v}", "{k = $v}", "{[$i] = $v}",
@@ -109,7 +109,7 @@ LITERALS = {
           "1e-5", "5e-324", "-1e300"],
     "b": ["true", "false"],
     "v": ["true", "false", "0", "127", "128", "256", "65536", "2^32", "2^53", "2^64", "-1", "-33",
-          "-129", "-32769", "-2^31 - 1", "-2^63", "0.5", "0.1", "{}", "{1, 2}", "''", "'a'", "1/0",
+          "-129", "-32769", "-2^31 - 1", "-2^63", "0.5", "0.1", "{}", "{1, 2}", "''", "'a'", "math.huge",
           "-1.5", "2^63"],
     "t": ["{}", "{1, 2, 3}", "{'a', 'b'}", "{1, 'b', true}", "{false}", "KEYS", "ARGV",
           "{{1}, {{2}}}", "{1, nil, 3}"],
