@@ -2,6 +2,9 @@
 
 #include <ctype.h>
 
+/* The bytes of the pattern that one match may look at: half a second or so. */
+enum { STEPS_MAX = 1 << 28 };
+
 static int fold(char c, bool nocase)
 {
     return nocase ? tolower((unsigned char)c) : (unsigned char)c;
@@ -66,14 +69,22 @@ static bool match(struct bytes pattern, struct bytes text, bool nocase)
     size_t t = 0;
     size_t star = SIZE_MAX; /* Where to go on behind the last star seen, */
     size_t star_text = 0;   /* and how much of the text it has not eaten. */
+    size_t steps = 0;
 
     while (t < text.len) {
+        size_t from = p;
+
+        if (steps > STEPS_MAX) {
+            return false;
+        }
         if (p < pattern.len && pattern.at[p] == '*') {
             star = ++p;
             star_text = t;
         } else if (p < pattern.len && item_matches(pattern, &p, text.at[t], nocase)) {
             t++;
+            steps += p - from;
         } else if (star != SIZE_MAX) {
+            steps += p - from + 1;
             p = star;
             t = ++star_text;
         } else {

@@ -5,7 +5,8 @@
 #include "base/bytes.h"
 
 /* Returns whether `text` matches. Takes O(pattern * text) time at the worst,
- * whatever the pattern: on a mismatch only the last star is tried again. */
+ * whatever the pattern: on a mismatch only the last star is tried again. Gives up,
+ * as no match, if that is too long: both would have to have many thousands of bytes. */
 bool glob_match(struct bytes pattern, struct bytes text);
 
 bool glob_match_nocase(struct bytes pattern, struct bytes text);

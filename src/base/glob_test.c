@@ -171,6 +171,26 @@ TEST(many_stars_cost_no_more_than_the_product_of_the_lengths)
     CHECK(glob_match(buf_bytes(&pattern), buf_bytes(&text)));
 }
 
+TEST(a_match_that_would_take_minutes_is_none)
+{
+    BUF_LOCAL(pattern);
+    BUF_LOCAL(text);
+    int64_t started_us;
+
+    buf_add(&pattern, BYTES("*["));
+    for (int i = 0; i < 100000; i++) {
+        buf_add_byte(&pattern, 'b');
+    }
+    buf_add_byte(&pattern, ']');
+    for (int i = 0; i < 1000000; i++) {
+        buf_add_byte(&text, 'a');
+    }
+
+    started_us = clock_monotonic_us();
+    CHECK(!glob_match(buf_bytes(&pattern), buf_bytes(&text)));
+    CHECK(clock_monotonic_us() - started_us < 30000000);
+}
+
 int main(void)
 {
     return RUN(plain_text_matches_itself_only, a_question_mark_is_any_one_byte,
@@ -181,5 +201,6 @@ int main(void)
                a_set_without_an_end_goes_on_to_the_end_of_the_pattern,
                a_backslash_takes_the_meaning_from_what_follows, a_backslash_in_a_set_does_too,
                case_is_ignored_only_when_asked,
-               many_stars_cost_no_more_than_the_product_of_the_lengths);
+               many_stars_cost_no_more_than_the_product_of_the_lengths,
+               a_match_that_would_take_minutes_is_none);
 }
