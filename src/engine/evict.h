@@ -42,8 +42,8 @@ int64_t evict_idle_s(const struct engine *e, const struct value *v);
 unsigned evict_frequency(const struct engine *e, const struct value *v);
 
 /* Evicts values, in batches of their own, until memory is within its limit, nothing
- * is left that may go, or it has taken too long. Returns whether anything was. The
- * journal must be empty. */
+ * is left that may go, or it has taken too long. Returns whether it gets on: something
+ * was evicted, and something may be left. The journal must be empty. */
 bool evict(struct engine *e);
 
 #endif

@@ -151,8 +151,11 @@ enum runtime_end script_run_vm(struct use *u, int64_t time_limit_ms,
     r->use = u;
     end = runtime_run(r, time_limit_ms, work, context);
     r->use = NULL;
-    describe_end(r, end, u);
     if (end != RUNTIME_DONE) {
+        /* It may have failed by itself before, and been ended while that was written. */
+        u->text.len = 0;
+        u->counted = false;
+        describe_end(r, end, u);
         u->failed = true;
         engine->stats.script_kills++;
     }

@@ -44,8 +44,8 @@ enum change_kind {
     CHANGE_CONSUMER_REMOVE = 22, /* remove one with all it has         STREAM_BACK           */
     CHANGE_PENDING_SET = 23,     /* make an entry pending, or move it  PENDING_SET, _REMOVE  */
     CHANGE_PENDING_REMOVE = 24,  /* end that                           PENDING_SET           */
-    CHANGE_FIELD_RETIME = 26,    /* set when a field expires           FIELD_RETIME          */
     CHANGE_REKEY = 25,           /* move a value to another key        REKEY                 */
+    CHANGE_FIELD_RETIME = 26,    /* set when a field expires           FIELD_RETIME          */
     CHANGE_STREAM_BACK = 27,     /* put back what a stream has lost    never needs to be     */
     CHANGE_FIELD_RESTORE = 28,   /* put back a field taken out whole   never needs to be     */
     CHANGE_TEXT_PUT = 29,        /* keep a text, a library or script   TEXT_PUT or _REMOVE   */
