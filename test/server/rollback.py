@@ -170,6 +170,8 @@ ENDS = [
     ("table.sort({3, 2, 1}, function() redis.pcall('INCR', 'k1') error('x') end)", b"ERR"),
     ("local ok, e = pcall(error, {err='AGAIN x'}) error(e, 0)", b"ERR AGAIN x"),
     ("cjson.decode('[')", b"ERR"),
+    ("cmsgpack.unpack('\\193')", b"ERR user_script:"),
+    ("struct.unpack('i', 'x')", b"ERR user_script:"),
     ("local function f() return f() + 1 end f()", b"ERR"),
     ("local t = {} for i = 1, 5000 do t = {t} end return t", b"ERR reached lua stack limit"),
 ]

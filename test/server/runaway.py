@@ -99,6 +99,17 @@ RUNAWAYS = {
     "cjson.decode of much": """
         local s = '[' .. string.rep('{\"a\":[1]},', 1e5) .. '0]'
         while true do cjson.decode(s) end""",
+    "cmsgpack": "while true do cmsgpack.unpack(cmsgpack.pack({1, {a = 'b'}, 'x'})) end",
+    "cmsgpack of much": """
+        local t = {} for i = 1, 2e5 do t[i] = 'some text' end
+        while true do cmsgpack.pack(t, {t}) end""",
+    "cmsgpack.unpack of much": """
+        local s = '\\221\\0\\1\\134\\160' .. string.rep('\\129\\161a\\145\\1', 1e5)
+        while true do cmsgpack.unpack(s) end""",
+    "struct": "while true do struct.unpack('>hds', struct.pack('>hds', 1, 2, 'x')) end",
+    "struct with a long format": """
+        local f = string.rep('x', 1e6)
+        while true do struct.unpack(f, struct.pack(f)) struct.size(f) end""",
     "redis.call": "while true do redis.call('INCR', KEYS[1]) end",
     "redis.call of much": """
         local s = string.rep('x', 1e6)
