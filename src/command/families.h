@@ -18,6 +18,7 @@ extern const struct command hash_commands[];
 extern const struct command hyperloglog_commands[];
 extern const struct command hash_expire_commands[];
 extern const struct command key_commands[];
+extern const struct command lcs_commands[];
 extern const struct command list_commands[];
 extern const struct command list_pop_commands[];
 extern const struct command latency_commands[];
@@ -57,6 +58,7 @@ extern const struct command zset_commands[];
     hyperloglog_commands, \
     key_commands, \
     latency_commands, \
+    lcs_commands, \
     list_commands, \
     list_pop_commands, \
     migrate_commands, \
