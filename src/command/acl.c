@@ -14,12 +14,6 @@ static bool is_user(struct bytes name)
     return bytes_equal(name, bytes_of(USER));
 }
 
-static void fail_usage(struct call *c)
-{
-    call_fail(c, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try ACL HELP.",
-              c->argv[1].len < 128 ? (int)c->argv[1].len : 128, c->argv[1].at);
-}
-
 /* ACL CAT. */
 
 static void list_categories(struct call *c)
@@ -54,7 +48,7 @@ static void acl_cat(struct call *c)
     uint32_t category;
 
     if (c->argc > 3) {
-        fail_usage(c);
+        call_fail_usage(c);
     } else if (c->argc == 2) {
         list_categories(c);
     } else if ((category = category_find(c->argv[2])) == 0) {
@@ -195,7 +189,7 @@ static void acl_genpass(struct call *c)
     BUF_LOCAL(hex);
 
     if (c->argc > 3) {
-        fail_usage(c);
+        call_fail_usage(c);
         return;
     }
     if (c->argc == 3 && !call_int(c, 2, &bits)) {
@@ -221,7 +215,7 @@ static void acl_log(struct call *c)
     int64_t count;
 
     if (c->argc > 3) {
-        fail_usage(c);
+        call_fail_usage(c);
     } else if (call_is(c, 2, "reset")) {
         reply_ok(c);
     } else if (c->argc == 2 || call_int(c, 2, &count)) {

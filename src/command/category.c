@@ -112,7 +112,8 @@ static const struct {
     {COMMAND_FAST, CATEGORY_FAST},
 };
 
-uint32_t find_flag(const struct flag_name *table, size_t count, struct bytes name)
+/* Returns the flag of a name in any case of letters, or 0. */
+static uint32_t find_flag(const struct flag_name *table, size_t count, struct bytes name)
 {
     for (size_t i = 0; i < count; i++) {
         if (bytes_is(name, table[i].name)) {

@@ -15,9 +15,6 @@ struct flag_name {
 extern const struct flag_name categories[];
 extern const size_t categories_count;
 
-/* Returns the flag of a name in any case of letters, or 0. */
-uint32_t find_flag(const struct flag_name *table, size_t count, struct bytes name);
-
 /* Returns the category of that name without the @, or 0 if there is none. */
 uint32_t category_find(struct bytes name);
 

@@ -311,19 +311,13 @@ struct session *client_find(const struct engine *e, int64_t id)
     return s;
 }
 
-static void fail_usage(struct call *c)
-{
-    call_fail(c, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
-              quoted_len(c->argv[1]), c->argv[1].at);
-}
-
 static void client_pause(struct call *c)
 {
     enum pause_kind kind = call_is(c, 3, "write") ? PAUSE_WRITES : PAUSE_ALL;
     int64_t timeout_ms;
 
     if (c->argc > 4) {
-        fail_usage(c);
+        call_fail_usage(c);
     } else if (c->argc == 4 && !call_is(c, 3, "write") && !call_is(c, 3, "all")) {
         call_fail(c, "ERR CLIENT PAUSE mode must be WRITE or ALL");
     } else if (!number_parse_int(c->argv[2], &timeout_ms)) {
@@ -351,7 +345,7 @@ static void client_unblock(struct call *c)
     int64_t id;
 
     if (c->argc > 4) {
-        fail_usage(c);
+        call_fail_usage(c);
         return;
     }
     if (c->argc == 4 && !fails && !call_is(c, 3, "timeout")) {

@@ -126,10 +126,7 @@ static void reply_topics(struct call *c, enum topic_kind kind)
     size_t place;
 
     if (c->argc > 3) {
-        call_fail(c,
-                  "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB "
-                  "HELP.",
-                  (int)c->argv[1].len, c->argv[1].at);
+        call_fail_usage(c);
         return;
     }
     place = reply_late(c);

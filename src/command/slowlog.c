@@ -21,10 +21,7 @@ static bool read_count(struct call *c, size_t *count)
     int64_t number = 10;
 
     if (c->argc > 3) {
-        call_fail(c,
-                  "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try SLOWLOG "
-                  "HELP.",
-                  c->argv[1].len < 128 ? (int)c->argv[1].len : 128, c->argv[1].at);
+        call_fail_usage(c);
         return false;
     }
     if (c->argc == 3 && (!number_parse_int(c->argv[2], &number) || number < -1)) {

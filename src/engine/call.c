@@ -127,10 +127,9 @@ const struct value *call_find_any(struct call *c, struct bytes key)
     return v;
 }
 
-bool call_find_key(struct call *c, struct bytes key, enum value_type type,
-                   const struct value **value)
+bool call_find(struct call *c, size_t arg, enum value_type type, const struct value **value)
 {
-    const struct value *v = call_find_any(c, key);
+    const struct value *v = call_find_any(c, c->argv[arg]);
 
     if (v != NULL && value_type(v) != type) {
         call_fail_wrong_type(c);
@@ -138,11 +137,6 @@ bool call_find_key(struct call *c, struct bytes key, enum value_type type,
     }
     *value = v;
     return true;
-}
-
-bool call_find(struct call *c, size_t arg, enum value_type type, const struct value **value)
-{
-    return call_find_key(c, c->argv[arg], type, value);
 }
 
 bool call_find_or_bind(struct call *c, size_t arg, enum value_type type, const struct value **value)

@@ -54,10 +54,6 @@ const struct value *call_find_any(struct call *c, struct bytes key);
  * failure: *value is then NULL. */
 bool call_find(struct call *c, size_t arg, enum value_type type, const struct value **value);
 
-/* The same for a key that is no argument. */
-bool call_find_key(struct call *c, struct bytes key, enum value_type type,
-                   const struct value **value);
-
 /* As call_find(), but when the key is not there binds it to an empty collection,
  * to which the caller must add. */
 bool call_find_or_bind(struct call *c, size_t arg, enum value_type type,

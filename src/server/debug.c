@@ -417,10 +417,7 @@ void debug(struct call *c)
         return;
     }
     if (action == NULL || !command_arity_fits(action, c->argc)) {
-        call_fail(c,
-                  "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
-                  "HELP.",
-                  c->argv[1].len < 128 ? (int)c->argv[1].len : 128, c->argv[1].at);
+        call_fail_usage(c);
         return;
     }
     action->run(c);
