@@ -247,6 +247,16 @@ def info(client, name):
     raise ValueError(f"INFO does not tell {name}")
 
 
+def wait_until(holds):
+    """Waits until something holds that must come to hold. Returns whether it does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 # Servers.
 
 

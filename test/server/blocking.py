@@ -6,23 +6,12 @@ import pathlib
 import random
 import sys
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from server import PATIENCE_S, SOAK, Check, Error, Server, Status, encode, info, seed
+from server import SOAK, Check, Error, Server, Status, encode, info, seed, wait_until
 
 OK = Status(b"OK")
 PONG = Status(b"PONG")
-
-
-def wait_until(holds):
-    """Waits until something holds that must come to hold. Returns whether it does."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def blocked(client, count):

@@ -19,7 +19,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from server import (
-    PATIENCE_S, SOAK, Check, Client, Error, Map, Server, Status, encode, free_port, seed)
+    PATIENCE_S, SOAK, Check, Client, Error, Map, Server, Status, encode, free_port, seed,
+    wait_until)
 
 MIB = 1 << 20
 OK = Status(b"OK")
@@ -33,16 +34,6 @@ FILES = 3000
 
 
 # What the tests share.
-
-
-def wait_until(holds):
-    """Waits until something holds that must come to hold. Returns whether it does."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def settle(other):

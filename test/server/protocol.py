@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from server import PATIENCE_S, Check, Client, Error, Map, Server, Set, Status, encode, info
+from server import Check, Client, Error, Map, Server, Set, Status, encode, info, wait_until
 
 OK = Status(b"OK")
 PONG = Status(b"PONG")
@@ -29,16 +29,6 @@ def test(**options):
         return function
 
     return add
-
-
-def wait_for(condition):
-    """Waits until a condition holds. Returns whether it does."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def has_ended(client):
@@ -131,7 +121,7 @@ def a_big_value_in_pieces(check, server):
         check.true(client.call("GET", "big") == value, "it comes back as it was")
         check.equal(client.call("DEL", "big"), 1, "it is removed")
         check.true(
-            wait_for(lambda: server.resident_kib() < 150_000 or server.is_sanitized()),
+            wait_until(lambda: server.resident_kib() < 150_000 or server.is_sanitized()),
             f"its memory is given back: {server.resident_kib()} KiB are resident")
 
 
@@ -170,7 +160,7 @@ def clients_that_vanish(check, server):
                 client.send_raw(beginning)
                 client.close()
             check.true(
-                wait_for(lambda: info(watcher, "connected_clients") == 1),
+                wait_until(lambda: info(watcher, "connected_clients") == 1),
                 f"who vanishes behind {beginning[:60]!r} is forgotten")
         check.equal(watcher.call("GET", "a"), None, "and nothing is done halfway")
 
@@ -182,13 +172,13 @@ def a_client_that_vanishes_from_its_script(check, server):
         client.send("EVAL", "redis.call('SET', 'a', 1) while true do end", 0)
         time.sleep(0.1)
         client.close()
-        wait_for(lambda: not isinstance(other.call("GET", "a"), Error))
+        wait_until(lambda: not isinstance(other.call("GET", "a"), Error))
         check.equal(other.call("GET", "a"), None, "the script is ended and undone")
         client = server.connect()
         client.send("EVAL", "redis.call('SET', 'a', 1) for i = 1, 5e6 do end", 0)
         client.close()
         check.true(
-            wait_for(lambda: other.call("GET", "a") == b"1"), "one that ends by itself is made")
+            wait_until(lambda: other.call("GET", "a") == b"1"), "one that ends by itself is made")
 
 
 # Limits.
@@ -215,7 +205,7 @@ def the_hard_limit_of_replies(check, server):
         client.call("SET", "big", "x" * MIB)
         client.send_raw(encode(["GET", "big"]) * 100)
         check.true(
-            wait_for(lambda: info(other, "connected_clients") == 1),
+            wait_until(lambda: info(other, "connected_clients") == 1),
             "who leaves more than the limit unread is disconnected")
         check.true(has_ended(client), "and sees that")
         with server.connect() as again:
@@ -232,7 +222,7 @@ def the_soft_limit_of_replies(check, server):
         client.send_raw(encode(["GET", "big"]) * 20)
         check.equal(info(other, "connected_clients"), 2, "more is allowed for a time")
         check.true(
-            wait_for(lambda: info(other, "connected_clients") == 1), "and no longer than that")
+            wait_until(lambda: info(other, "connected_clients") == 1), "and no longer than that")
 
 
 @test(maxclients=10)
@@ -244,7 +234,7 @@ def the_limit_of_clients(check, server):
             late.read_to_end(), b"-ERR max number of clients reached\r\n", "one more is told so")
     clients.pop().close()
     check.true(
-        wait_for(lambda: info(clients[0], "connected_clients") == 9), "the place of one that goes")
+        wait_until(lambda: info(clients[0], "connected_clients") == 9), "the place of one that goes")
     clients.append(server.connect())
     check.equal(clients[-1].call("PING"), PONG, "is for the next")
     for client in clients:
@@ -258,7 +248,7 @@ def many_idle_clients(check, server):
         before = len(list(fds.iterdir()))
         clients = [server.connect() for _ in range(1000)]
         check.true(
-            wait_for(lambda: info(admin, "connected_clients") == 1001), "a thousand are connected")
+            wait_until(lambda: info(admin, "connected_clients") == 1001), "a thousand are connected")
         for client in clients:
             client.send("PING")
         check.true(all(c.read() == PONG for c in clients), "all are answered")
@@ -266,9 +256,9 @@ def many_idle_clients(check, server):
         check.equal(admin.call("PING"), PONG, "and nobody is disturbed")
         for client in clients:
             client.close()
-        check.true(wait_for(lambda: info(admin, "connected_clients") == 1), "all are forgotten")
+        check.true(wait_until(lambda: info(admin, "connected_clients") == 1), "all are forgotten")
         check.true(
-            wait_for(lambda: len(list(fds.iterdir())) == before), "their sockets are closed")
+            wait_until(lambda: len(list(fds.iterdir())) == before), "their sockets are closed")
 
 
 @test(timeout=1)
@@ -420,7 +410,7 @@ def transactions(check, server):
         check.equal(
             one.call_many([["MULTI"], ["GET", "a"], ["EXEC"]])[-1], [b"2"], "UNWATCH forgets")
         one.call_many([["SET", "a", 1, "PX", 20], ["WATCH", "a"]])
-        wait_for(lambda: two.call("EXISTS", "a") == 0)
+        wait_until(lambda: two.call("EXISTS", "a") == 0)
         check.equal(
             one.call_many([["MULTI"], ["GET", "a"], ["EXEC"]])[-1], None, "a watched key expires")
 
@@ -450,7 +440,7 @@ def the_busy_door(check, server):
             + encode(["EVAL", "redis.call('SET', 'a', 1) while true do end", 0])
             + encode(["GET", "before"]))
         half.send_raw(b"*2\r\n$3\r\nGET\r\n$6\r\nbef")
-        wait_for(lambda: isinstance(other.call("PING"), Error))
+        wait_until(lambda: isinstance(other.call("PING"), Error))
 
         replies = other.call_many([["GET", "a"]] * 1000)
         check.true(

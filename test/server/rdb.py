@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from server import PATIENCE_S, SOAK, Check, Error, Server, Status, info, seed
+from server import PATIENCE_S, SOAK, Check, Error, Server, Status, info, seed, wait_until
 
 OK = Status(b"OK")
 REDIS = "redis-server"
@@ -268,15 +268,6 @@ def test_damage(check, rng):
 
 
 # Saving.
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_kill(check):
