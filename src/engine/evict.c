@@ -155,6 +155,10 @@ static void consider(const struct engine *e, const struct value *v, unsigned db,
     }
 }
 
+/* What maxmemory-samples is taken for at the most: more find hardly a better value, and
+ * nobody is served while they are looked for. */
+enum { SAMPLES_MAX = 100 };
+
 /* Which value expires first is known; of the others, the best of a few samples of each
  * database is taken. */
 static void consider_database(struct engine *e, unsigned db, struct victim *victim)
@@ -166,7 +170,7 @@ static void consider_database(struct engine *e, unsigned db, struct victim *vict
         consider(e, keyspace_first_expired(keys, INT64_MAX), db, victim);
         return;
     }
-    for (int i = 0; i < e->settings.maxmemory_samples; i++) {
+    for (int i = 0; i < e->settings.maxmemory_samples && i < SAMPLES_MAX; i++) {
         consider(e,
                  is_volatile(policy) ? keyspace_random_expiring(keys, &e->random)
                                      : keyspace_random(keys, &e->random),

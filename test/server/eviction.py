@@ -44,6 +44,15 @@ def test_limit_holds(check, client, policy):
     check.equal(evicted + client.call("DBSIZE"), 3000, "all that went is counted")
 
 
+def test_many_samples(check, client):
+    check.part("more samples than there are values")
+    start(client, "allkeys-lru", maxmemory_samples=2147483647)
+    client.call("SET", "k1", VALUE)
+    limit(client, -500)
+    check.equal(client.call("SET", "k2", "v"), Status(b"OK"), "are not looked for")
+    client.call("CONFIG", "SET", "maxmemory", "0", "maxmemory-samples", "5")
+
+
 def test_others_stay(check, client, policy):
     check.part(f"keys that do not expire under {policy}")
     start(client, policy)
@@ -114,6 +123,7 @@ def main():
             test_limit_holds(check, client, policy)
         for policy in VOLATILE:
             test_others_stay(check, client, policy)
+        test_many_samples(check, client)
         test_order(check, client)
         test_touching(check, server, client)
         test_scripts(check, client)
