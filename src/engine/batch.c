@@ -27,3 +27,13 @@ void batch_end(struct engine *e)
     observe_batch(e);
     journal_commit(j);
 }
+
+void batch_remove_key(struct engine *e, unsigned db, enum event_class class, const char *event,
+                      struct bytes key)
+{
+    batch_begin(e, false);
+    engine_event(e, db, class, event, key);
+    journal_make(&e->journal, change_unbind(db, key));
+    batch_end(e);
+    block_serve(e);
+}

@@ -191,16 +191,6 @@ static struct victim choose(struct engine *e)
     return victim;
 }
 
-static void remove_key(struct engine *e, unsigned db, struct bytes key)
-{
-    batch_begin(e, false);
-    engine_event(e, db, EVENT_EVICTED, "evicted", key);
-    journal_make(&e->journal, change_unbind(db, key));
-    batch_end(e);
-    e->stats.evicted_keys++;
-    block_serve(e);
-}
-
 bool evict(struct engine *e)
 {
     int64_t end_us = clock_monotonic_us() + BUDGET_US;
@@ -213,7 +203,8 @@ bool evict(struct engine *e)
         if (victim.value == NULL) {
             return false;
         }
-        remove_key(e, victim.db, value_key(victim.value));
+        batch_remove_key(e, victim.db, EVENT_EVICTED, "evicted", value_key(victim.value));
+        e->stats.evicted_keys++;
         any = true;
         if (clock_monotonic_us() >= end_us) {
             break;

@@ -8,12 +8,8 @@
 
 static void expire(struct engine *e, unsigned db, struct bytes key)
 {
-    batch_begin(e, false);
-    engine_event(e, db, EVENT_EXPIRED, "expired", key);
-    journal_make(&e->journal, change_unbind(db, key));
-    batch_end(e);
+    batch_remove_key(e, db, EVENT_EXPIRED, "expired", key);
     e->stats.expired_keys++;
-    block_serve(e);
 }
 
 static void expire_field(struct engine *e, unsigned db, const struct value *hash,
