@@ -47,9 +47,9 @@ def test_limit_holds(check, client, policy):
 def test_many_samples(check, client):
     check.part("more samples than there are values")
     start(client, "allkeys-lru", maxmemory_samples=2147483647)
-    client.call("SET", "k1", VALUE)
-    limit(client, -500)
-    check.equal(client.call("SET", "k2", "v"), Status(b"OK"), "are not looked for")
+    client.call_many([("SET", f"k{i}", VALUE) for i in range(100)])
+    limit(client, -20_000)
+    check.equal(client.call("SET", "k", "v"), Status(b"OK"), "are not looked for")
     client.call("CONFIG", "SET", "maxmemory", "0", "maxmemory-samples", "5")
 
 
