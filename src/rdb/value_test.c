@@ -86,7 +86,8 @@ static struct value *random_hash(struct random *random, size_t count)
         if (!value_hash_get(v, buf_bytes(&field), 0, &there)) { /* It would stay a table. */
             value_fill_field(v, buf_bytes(&field), element(random), &low_limits);
             if (expiring && random_below(random, 2) == 0) {
-                value_fill_field_expiry(v, buf_bytes(&field), (int64_t)random_below(random, 1000));
+                value_fill_field_expiry(v, buf_bytes(&field),
+                                        1 + (int64_t)random_below(random, 1000));
             }
         }
     } while (value_count(v) < count);
