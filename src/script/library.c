@@ -145,6 +145,14 @@ static struct bytes take_word(struct bytes *line)
     return word;
 }
 
+/* A value may stand in quotes. */
+static struct bytes without_quotes(struct bytes b)
+{
+    bool quoted = b.len >= 2 && (b.at[0] == '"' || b.at[0] == '\'') && b.at[b.len - 1] == b.at[0];
+
+    return quoted ? (struct bytes){b.at + 1, b.len - 2} : b;
+}
+
 /* Reads "#!lua name=NAME". Returns false, with the error appended, if it is not there. */
 static bool read_header(struct bytes text, struct bytes *name, struct buf *error)
 {
@@ -176,7 +184,7 @@ static bool read_header(struct bytes text, struct bytes *name, struct buf *error
             buf_addf(error, "ERR Invalid metadata value, name argument was given multiple times");
             return false;
         }
-        *name = (struct bytes){word.at + option.len, word.len - option.len};
+        *name = without_quotes((struct bytes){word.at + option.len, word.len - option.len});
         if (!is_name(*name)) {
             buf_addf(error, "ERR %s", bad_name);
             return false;
