@@ -97,6 +97,13 @@ bool mem_purge(void)
     return mallctl("arena." STRINGIFY(MALLCTL_ARENAS_ALL) ".purge", NULL, NULL, NULL, 0) == 0;
 }
 
+void mem_purge_in_background(void)
+{
+    bool on = true;
+
+    mallctl("background_thread", NULL, NULL, &on, sizeof on);
+}
+
 bool mem_print(void (*see)(void *context, const char *text), void *context)
 {
     malloc_stats_print(see, context, "");
@@ -163,6 +170,10 @@ void mem_details(struct mem_details *details)
 bool mem_purge(void)
 {
     return false;
+}
+
+void mem_purge_in_background(void)
+{
 }
 
 bool mem_print(void (*see)(void *context, const char *text), void *context)

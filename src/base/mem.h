@@ -56,6 +56,10 @@ void mem_details(struct mem_details *details);
 /* Gives memory that is not in use back to the system. Returns false without jemalloc. */
 bool mem_purge(void);
 
+/* Has a thread of the allocator's own give free pages back to the system, which otherwise
+ * whoever frees something does now and then, for milliseconds. */
+void mem_purge_in_background(void);
+
 /* Calls `see` with the parts of the allocator's own report. Returns false without
  * jemalloc. */
 bool mem_print(void (*see)(void *context, const char *text), void *context);

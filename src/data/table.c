@@ -539,26 +539,47 @@ struct table *table_new(const struct table_type *type)
     return t;
 }
 
+static void free_items(const struct table *t, const struct segment *s,
+                       void (*free_item)(void *item))
+{
+    for (size_t i = 0; i < segment_buckets(t); i++) {
+        for (const struct bucket *b = &s->buckets[i]; b != NULL; b = bucket_next(b)) {
+            for (unsigned j = 0; j < bucket_count(b); j++) {
+                free_item(b->slot[j]);
+            }
+        }
+    }
+}
+
+bool table_free_piece(struct table *t, size_t *slot, void (*free_item)(void *item), size_t *items)
+{
+    struct segment *s;
+
+    *items = 0;
+    if (*slot == directory_size(t)) {
+        assert(t->segments == 0);
+        assert(t->chained == 0);
+        mem_free(t->directory);
+        mem_free(t);
+        return false;
+    }
+    s = t->directory[*slot];
+    *slot += segment_span(t, s);
+    *items = s->count;
+    if (free_item != NULL) {
+        free_items(t, s, free_item);
+    }
+    segment_free(t, s);
+    return true;
+}
+
 void table_free(struct table *t, void (*free_item)(void *item))
 {
-    struct table_walk walk = {0};
-    void *item;
-    size_t span;
+    size_t slot = 0;
+    size_t items;
 
-    if (t == NULL) {
-        return;
+    while (t != NULL && table_free_piece(t, &slot, free_item, &items)) {
     }
-    while (free_item != NULL && (item = table_next(t, &walk)) != NULL) {
-        free_item(item);
-    }
-    for (size_t slot = 0; slot < directory_size(t); slot += span) {
-        span = segment_span(t, t->directory[slot]);
-        segment_free(t, t->directory[slot]);
-    }
-    assert(t->segments == 0);
-    assert(t->chained == 0);
-    mem_free(t->directory);
-    mem_free(t);
 }
 
 size_t table_count(const struct table *t)

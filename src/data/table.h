@@ -28,6 +28,11 @@ struct table *table_new(const struct table_type *type);
  * when `t` is NULL. */
 void table_free(struct table *t, void (*free_item)(void *item));
 
+/* Frees the next few hundred items of a table that nobody uses any more, or, when all are
+ * gone, the table. *slot is 0 at first, and then not the caller's to change; *items becomes
+ * how many they were. Returns false when the table is gone. */
+bool table_free_piece(struct table *t, size_t *slot, void (*free_item)(void *item), size_t *items);
+
 size_t table_count(const struct table *t);
 
 /* Returns the item with this key, or NULL. */

@@ -267,6 +267,7 @@ int server_run(struct server *s)
     log_write(LOG_NOTICE, "Moonlatch %s (like Redis %s) starts: port %d, pid %d", MOONLATCH_VERSION,
               REDIS_VERSION, s->settings.net.port, (int)getpid());
     warn_of_options(&s->settings);
+    mem_purge_in_background();
     start(s);
     result = serve(s);
     end(s);

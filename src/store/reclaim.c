@@ -7,8 +7,8 @@ enum { AT_ONCE = 64 }; /* Up to so many items are not worth the wait. */
 /* Something that waits: a table, or what is freed in one piece. */
 struct waiting {
     struct waiting *next;
-    struct table *table;    /* NULL: it is in one piece. */
-    struct table_walk walk; /* Behind the items that are freed. */
+    struct table *table; /* NULL: it is in one piece. */
+    size_t slot;         /* How far that has been freed. */
     void *whole;
     void (*free)(void *at); /* Frees an item, or the whole. */
     bool are_values;
@@ -49,10 +49,10 @@ void reclaim_whole(void *at, void (*free_whole)(void *at))
     pending++;
 }
 
-static void count_done(void)
+static void count_done(size_t objects)
 {
-    pending--;
-    done++;
+    pending -= objects;
+    done += objects;
 }
 
 static void end_first(void)
@@ -63,31 +63,36 @@ static void end_first(void)
     if (first == NULL) {
         end = &first;
     }
-    if (w->table == NULL) {
-        w->free(w->whole);
-    }
-    table_free(w->table, NULL);
     if (!w->are_values) {
-        count_done();
+        count_done(1);
     }
     mem_free(w);
 }
 
-/* An item may be a value, whose own table then waits behind all others. */
+/* Frees a piece of the first that waits. Returns how many items that was. An item may be
+ * a value, whose own table then waits behind all others. */
+static size_t free_piece(void)
+{
+    struct waiting *w = first;
+    size_t items = 1;
+
+    if (w->table == NULL) {
+        w->free(w->whole);
+        end_first();
+    } else if (!table_free_piece(w->table, &w->slot, w->free, &items)) {
+        end_first();
+    } else if (w->are_values) {
+        count_done(items);
+    }
+    return items;
+}
+
 bool reclaim_some(size_t items)
 {
-    for (; items > 0 && first != NULL; items--) {
-        struct waiting *w = first;
-        void *item = w->table != NULL ? table_next(w->table, &w->walk) : NULL;
+    size_t freed = 0;
 
-        if (item == NULL) {
-            end_first();
-            continue;
-        }
-        w->free(item);
-        if (w->are_values) {
-            count_done();
-        }
+    while (freed < items && first != NULL) {
+        freed += free_piece();
     }
     return first != NULL;
 }

@@ -15,7 +15,8 @@ void reclaim_table(struct table *t, void (*free_item)(void *item), bool are_valu
 /* Frees something in one piece, but not at once. */
 void reclaim_whole(void *at, void (*free_whole)(void *at));
 
-/* Frees up to `items` items of what is waiting. Returns whether there is more. */
+/* Frees about `items` items of what is waiting: pieces, until they are so many. Returns
+ * whether there is more. */
 bool reclaim_some(size_t items);
 
 /* Frees all that is waiting. */
