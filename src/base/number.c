@@ -52,6 +52,54 @@ bool number_parse_int(struct bytes b, int64_t *number)
     return true;
 }
 
+struct unit {
+    const char *name; /* NULL behind the last. */
+    int64_t factor;
+};
+
+static bool parse_with_unit(struct bytes b, const struct unit *units, int64_t *number)
+{
+    struct bytes digits = {b.at, 0};
+    struct bytes unit;
+    int64_t found;
+
+    while (digits.len < b.len && isdigit((unsigned char)b.at[digits.len])) {
+        digits.len++;
+    }
+    unit = (struct bytes){b.at + digits.len, b.len - digits.len};
+    for (; units->name != NULL; units++) {
+        if (bytes_is(unit, units->name)) {
+            return number_parse_int(digits, &found) &&
+                   !__builtin_mul_overflow(found, units->factor, number);
+        }
+    }
+    return false;
+}
+
+bool number_parse_memory(struct bytes b, int64_t *bytes)
+{
+    static const struct unit units[] = {
+        {"", 1},
+        {"b", 1},
+        {"k", 1000},
+        {"kb", 1024},
+        {"m", 1000 * 1000},
+        {"mb", 1 << 20},
+        {"g", 1000 * 1000 * 1000},
+        {"gb", 1 << 30},
+        {NULL, 0},
+    };
+
+    return parse_with_unit(b, units, bytes);
+}
+
+bool number_parse_duration_ms(struct bytes b, int64_t *ms)
+{
+    static const struct unit units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {NULL, 0}};
+
+    return parse_with_unit(b, units, ms);
+}
+
 /* The longest text that is looked at: more digits than any number needs. */
 enum { TEXT_MAX = 5 * 1024 };
 

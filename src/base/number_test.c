@@ -294,6 +294,28 @@ TEST(the_longest_number_for_people_has_room)
     CHECK(number_format_human(out, number) == 1 + 4933);
 }
 
+TEST(amounts_of_memory_and_durations_have_units)
+{
+    int64_t number = untouched;
+
+    CHECK(number_parse_memory(BYTES("100"), &number) && number == 100);
+    CHECK(number_parse_memory(BYTES("8mb"), &number) && number == 8 * 1024 * 1024);
+    CHECK(number_parse_memory(BYTES("1K"), &number) && number == 1000);
+    CHECK(number_parse_duration_ms(BYTES("50ms"), &number) && number == 50);
+    CHECK(number_parse_duration_ms(BYTES("50"), &number) && number == 50);
+    CHECK(number_parse_duration_ms(BYTES("2s"), &number) && number == 2000);
+
+    number = untouched;
+    CHECK(!number_parse_memory(BYTES(""), &number));
+    CHECK(!number_parse_memory(BYTES("mb"), &number));
+    CHECK(!number_parse_memory(BYTES("-1mb"), &number));
+    CHECK(!number_parse_memory(BYTES("1 mb"), &number));
+    CHECK(!number_parse_memory(BYTES("1mbx"), &number));
+    CHECK(!number_parse_duration_ms(BYTES("1m"), &number));
+    CHECK(number == untouched);
+    CHECK(!number_parse_memory(BYTES("9223372036854775807gb"), &number));
+}
+
 int main(void)
 {
     return RUN(
@@ -303,5 +325,6 @@ int main(void)
         many_digits_are_accepted_up_to_5_kib, doubles_are_written_with_17_digits,
         an_integral_double_has_no_exponent_below_1e17, what_is_no_number_has_a_name,
         every_double_is_written_as_printf_does, a_written_double_can_be_parsed,
-        people_get_no_exponent_and_no_trailing_zeros, the_longest_number_for_people_has_room);
+        people_get_no_exponent_and_no_trailing_zeros, the_longest_number_for_people_has_room,
+        amounts_of_memory_and_durations_have_units);
 }

@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "base/mem.h"
+#include "base/number.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -85,37 +86,6 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct buf *error, const 
     return false;
 }
 
-bool settings_parse_memory(struct bytes text, int64_t *number)
-{
-    static const struct {
-        const char *name;
-        int64_t bytes;
-    } units[] = {
-        {"", 1},
-        {"b", 1},
-        {"k", 1000},
-        {"kb", 1024},
-        {"m", 1000 * 1000},
-        {"mb", 1 << 20},
-        {"g", 1000 * 1000 * 1000},
-        {"gb", 1 << 30},
-    };
-    struct bytes digits = {text.at, 0};
-    struct bytes unit;
-
-    while (digits.len < text.len && text.at[digits.len] >= '0' && text.at[digits.len] <= '9') {
-        digits.len++;
-    }
-    unit = (struct bytes){text.at + digits.len, text.len - digits.len};
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (bytes_is(unit, units[i].name)) {
-            return number_parse_int(digits, number) &&
-                   !__builtin_mul_overflow(*number, units[i].bytes, number);
-        }
-    }
-    return false;
-}
-
 static bool parse_octal(struct bytes text, int64_t *number)
 {
     *number = 0;
@@ -168,8 +138,7 @@ static bool parse_any_number(const struct option *o, struct bytes text, int64_t 
     switch (o->type) {
     case OPTION_MEMORY:
     case OPTION_SHARE:
-        return settings_parse_memory(text, number) ||
-               fail(error, "argument must be a memory value");
+        return number_parse_memory(text, number) || fail(error, "argument must be a memory value");
     case OPTION_OCTAL:
         return parse_octal(text, number) ||
                fail(error, "argument couldn't be parsed as an octal number");
@@ -304,7 +273,7 @@ static bool parse_output(struct bytes word[4], struct output_limits *outputs, st
     if (limit == NULL) {
         return fail(error, "Invalid client class specified in buffer limit configuration.");
     }
-    if (!settings_parse_memory(word[1], &hard) || !settings_parse_memory(word[2], &soft) ||
+    if (!number_parse_memory(word[1], &hard) || !number_parse_memory(word[2], &soft) ||
         !number_parse_int(word[3], &soft_s) || soft_s < 0 || soft_s > INT32_MAX) {
         return fail(error,
                     "Error in hard, soft or soft_seconds setting in buffer limit configuration.");

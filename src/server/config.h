@@ -97,9 +97,6 @@ void settings_clear(struct settings *s);
  * settings unchanged, if it cannot have that value. */
 bool settings_set(struct settings *s, const struct option *o, struct bytes text, struct buf *error);
 
-/* Parses an amount of memory as OPTION_MEMORY has it. Returns false if it is none. */
-bool settings_parse_memory(struct bytes text, int64_t *bytes);
-
 /* Appends the value, as settings_set() takes it. */
 void settings_get(const struct settings *s, const struct option *o, struct buf *out);
 

@@ -1,5 +1,6 @@
 /* DEBUG: what tests need to see and do. */
 #include "base/log.h"
+#include "base/number.h"
 #include "engine/call.h"
 #include "server/commands.h"
 #include "server/config_file.h"
@@ -193,7 +194,7 @@ static void debug_quicklist(struct call *c)
 {
     int64_t bytes;
 
-    if (!settings_parse_memory(c->argv[2], &bytes) || bytes < 0 || bytes > UINT32_MAX) {
+    if (!number_parse_memory(c->argv[2], &bytes) || bytes < 0 || bytes > UINT32_MAX) {
         call_fail(c, "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
         return;
     }
