@@ -68,20 +68,6 @@ static int fail(lua_State *lua, bool raises, const char *text)
     return raises ? lua_error(lua) : 1;
 }
 
-/* Runs the command whose arguments have been viewed. Its reply is left on the
- * stack. Between the two lines that set in_call the script cannot be left. */
-static bool run(struct runtime *r, lua_State *lua, size_t count)
-{
-    bool ok;
-
-    lua_sink_begin(&r->sink, lua);
-    r->in_call = 1;
-    ok = engine_call_from_script(&r->session, &r->sink.sink, count, r->argv);
-    r->in_call = 0;
-    runtime_poll(r);
-    return ok;
-}
-
 static int call(lua_State *lua, bool raises)
 {
     struct runtime *r = runtime_of(lua);
@@ -95,7 +81,8 @@ static int call(lua_State *lua, bool raises)
     if (!view_args(r, lua, count)) {
         return fail(lua, raises, "ERR Lua redis lib command arguments must be strings or integers");
     }
-    if (run(r, lua, count) || !raises) {
+    lua_sink_begin(&r->sink, lua);
+    if (script_run_command(r, count, r->argv) || !raises) {
         return 1;
     }
     lua_getfield(lua, -1, "err");
@@ -170,6 +157,25 @@ static int api_error_reply(lua_State *lua)
         complete_error(lua);
     }
     return one_field(lua, "err");
+}
+
+/* redis.rollback([message]): the message is a text or an error reply. */
+static int api_rollback(lua_State *lua)
+{
+    struct bytes text = BYTES("ERR Script rolled back");
+
+    lua_settop(lua, 1);
+    if (lua_type(lua, 1) == LUA_TSTRING) {
+        complete_error(lua);
+        text.at = lua_tolstring(lua, 1, &text.len);
+    } else if (lua_istable(lua, 1)) {
+        lua_pushliteral(lua, "err");
+        lua_rawget(lua, 1);
+        if (lua_type(lua, -1) == LUA_TSTRING) {
+            text.at = lua_tolstring(lua, -1, &text.len);
+        }
+    }
+    return error_roll_back(lua, text);
 }
 
 static int api_status_reply(lua_State *lua)
@@ -311,6 +317,7 @@ static const struct {
     {"pcall", api_pcall, AT_WORK},
     {"register_function", library_register, STAGE_LOADING},
     {"replicate_commands", api_replicate_commands, STAGE_SCRIPT},
+    {"rollback", api_rollback, AT_WORK},
     {"set_repl", api_set_repl, AT_WORK},
     {"setresp", api_setresp, AT_WORK},
     {"sha1hex", api_sha1hex, AT_WORK},

@@ -120,10 +120,31 @@ static bool read_flags(struct script *s, struct bytes flags, char *message, size
     return true;
 }
 
+/* Reads one word of the first line, behind "#!lua". */
+static bool read_option(struct script *s, struct bytes word, char *message, size_t size)
+{
+    static const struct bytes flags = BYTES("flags=");
+
+    if (word.len >= flags.len && memcmp(word.at, flags.at, flags.len) == 0) {
+        word = (struct bytes){word.at + flags.len, word.len - flags.len};
+        return read_flags(s, word, message, size);
+    }
+    switch (quota_read(&s->quota, word)) {
+    case QUOTA_TAKEN:
+        return true;
+    case QUOTA_INVALID:
+        snprintf(message, size, "Invalid value of a lua shebang option: %.*s", (int)word.len,
+                 word.at);
+        return false;
+    default:
+        snprintf(message, size, "Unknown lua shebang option: %.*s", (int)word.len, word.at);
+        return false;
+    }
+}
+
 /* Reads the first line of a text that begins with "#!". */
 static bool read_shebang(struct script *s, char *message, size_t size)
 {
-    static const struct bytes option = BYTES("flags=");
     const char *end = memchr(s->text.at, '\n', s->text.len);
     struct bytes line, word;
 
@@ -141,12 +162,7 @@ static bool read_shebang(struct script *s, char *message, size_t size)
         return false;
     }
     while ((word = take_word(&line)).len > 0) {
-        if (word.len < option.len || memcmp(word.at, option.at, option.len) != 0) {
-            snprintf(message, size, "Unknown lua shebang option: %.*s", (int)word.len, word.at);
-            return false;
-        }
-        word = (struct bytes){word.at + option.len, word.len - option.len};
-        if (!read_flags(s, word, message, size)) {
+        if (!read_option(s, word, message, size)) {
             return false;
         }
     }

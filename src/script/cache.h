@@ -10,6 +10,7 @@ struct script {
     struct bytes text;    /* Behind this struct. */
     size_t shebang_len;   /* Of the line "#!lua ..." that the text begins with, or 0. */
     unsigned flags;       /* A set of enum script_flags. */
+    struct quota quota;   /* Its own. */
     bool kept;            /* By SCRIPT LOAD: it is not forgotten for others. */
     struct script *newer; /* Of those that are not kept, by when they were last used. */
     struct script *older;

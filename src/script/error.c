@@ -1,5 +1,7 @@
 #include "script/error.h"
 
+#include "script/run.h"
+
 #include <lauxlib.h>
 
 /* Sets `source` and `line` of the table on the stack to where control is in the
@@ -95,9 +97,9 @@ static bool is_counted(lua_State *lua)
     return counted;
 }
 
-int error_handler(lua_State *lua)
+/* Pushes a table of ours for whatever was raised, at index 1. */
+static void push_error(lua_State *lua)
 {
-    lua_settop(lua, 1);
     if (!has_text(lua)) {
         push_message(lua);
         new_error(lua, false);
@@ -112,7 +114,43 @@ int error_handler(lua_State *lua)
         lua_rawset(lua, -3);
     }
     set_place(lua, 1);
+}
+
+static char rollback_key; /* Of the registry: what redis.rollback() has raised. */
+
+static void push_rollback(lua_State *lua)
+{
+    lua_pushlightuserdata(lua, &rollback_key);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+}
+
+int error_handler(lua_State *lua)
+{
+    lua_settop(lua, 1);
+    if (runtime_of(lua)->use->rolls_back) {
+        push_rollback(lua);
+    } else {
+        push_error(lua);
+    }
     return 1;
+}
+
+int error_roll_back(lua_State *lua, struct bytes text)
+{
+    lua_pushlightuserdata(lua, &rollback_key);
+    error_push(lua, text, false);
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+    runtime_of(lua)->use->rolls_back = true;
+    return error_go_on(lua);
+}
+
+int error_go_on(lua_State *lua)
+{
+    if (!runtime_of(lua)->use->rolls_back) {
+        return 0;
+    }
+    push_rollback(lua);
+    return lua_error(lua);
 }
 
 static struct bytes text_field(lua_State *lua, const char *name)

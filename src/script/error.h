@@ -21,6 +21,13 @@ int error_raise(lua_State *lua, const char *text);
  * them are gone. Returns whether the error has been counted. */
 bool error_describe(lua_State *lua, const char *name, int line, struct buf *text);
 
+/* Raises an error that ends the script, whatever catches it on the way: who does must
+ * call error_go_on(), which raises it again. Does not return. */
+int error_roll_back(lua_State *lua, struct bytes text);
+
+/* error_go_on(): returns nothing if no such error has been raised. */
+int error_go_on(lua_State *lua);
+
 /* Returns whether what is on the stack is an error that a script may return, with its
  * text, which the table keeps. */
 bool error_is_returned(lua_State *lua, struct bytes *text, bool *counted);

@@ -87,7 +87,11 @@ static void evaluate(struct runtime *r, void *context)
 static bool run_script(struct call *c, struct script *s, size_t keys, bool read_only)
 {
     struct evaluation e = {
-        .use = {.call = c, .name = s->sha}, .script = s, .first_key = 3, .keys = keys};
+        .use = {.call = c, .name = s->sha, .quota = s->quota},
+        .script = s,
+        .first_key = 3,
+        .keys = keys,
+    };
 
     if (!script_may_run(c, s->flags, read_only)) {
         return false;
@@ -213,7 +217,7 @@ static struct script *compile_new(struct call *c, struct bytes text)
     }
     e.script = s;
     e.use.name = s->sha;
-    script_use_vm(&e.use, c->engine->script->settings->time_limit_ms, compile, &e);
+    script_use_vm(&e.use, compile, &e);
     if (e.use.failed) {
         cache_free_script(s);
         return NULL;

@@ -53,6 +53,7 @@ static void call_function(struct call *c, bool read_only)
         i.function = f;
         i.use.name = f->at;
         i.use.line = f->line;
+        i.use.quota = f->library->quota;
         script_use(&i.use, f->flags, read_only, invoke, &i);
     }
 }

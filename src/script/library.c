@@ -153,13 +153,47 @@ static struct bytes without_quotes(struct bytes b)
     return quoted ? (struct bytes){b.at + 1, b.len - 2} : b;
 }
 
-/* Reads "#!lua name=NAME". Returns false, with the error appended, if it is not there. */
-static bool read_header(struct bytes text, struct bytes *name, struct buf *error)
+/* What the first line says. */
+struct header {
+    struct bytes name;
+    struct quota quota;
+};
+
+static bool read_name(struct bytes text, struct header *h, struct buf *error)
 {
-    static const struct bytes option = BYTES("name=");
+    if (h->name.len > 0) {
+        buf_addf(error, "ERR Invalid metadata value, name argument was given multiple times");
+        return false;
+    }
+    h->name = without_quotes(text);
+    if (!is_name(h->name)) {
+        buf_addf(error, "ERR %s", bad_name);
+        return false;
+    }
+    return true;
+}
+
+static bool read_option(struct bytes word, struct header *h, struct buf *error)
+{
+    static const struct bytes name = BYTES("name=");
+
+    if (word.len >= name.len && memcmp(word.at, name.at, name.len) == 0) {
+        return read_name((struct bytes){word.at + name.len, word.len - name.len}, h, error);
+    }
+    if (quota_read(&h->quota, word) != QUOTA_TAKEN) {
+        buf_addf(error, "ERR Invalid metadata value given: %.*s", (int)word.len, word.at);
+        return false;
+    }
+    return true;
+}
+
+/* Reads "#!lua name=NAME ...". Returns false, with the error appended, if it is not there. */
+static bool read_header(struct bytes text, struct header *h, struct buf *error)
+{
     const char *end = memchr(text.at, '\n', text.len);
     struct bytes line, word;
 
+    *h = (struct header){.name = {0}};
     if (text.len < 2 || memcmp(text.at, "#!", 2) != 0) {
         buf_addf(error, "ERR Missing library metadata");
         return false;
@@ -174,26 +208,15 @@ static bool read_header(struct bytes text, struct bytes *name, struct buf *error
         buf_addf(error, "ERR Engine '%.*s' not found", (int)word.len, word.at);
         return false;
     }
-    *name = BYTES("");
     while ((word = take_word(&line)).len > 0) {
-        if (word.len < option.len || memcmp(word.at, option.at, option.len) != 0) {
-            buf_addf(error, "ERR Invalid metadata value given: %.*s", (int)word.len, word.at);
-            return false;
-        }
-        if (name->at != NULL && name->len > 0) {
-            buf_addf(error, "ERR Invalid metadata value, name argument was given multiple times");
-            return false;
-        }
-        *name = without_quotes((struct bytes){word.at + option.len, word.len - option.len});
-        if (!is_name(*name)) {
-            buf_addf(error, "ERR %s", bad_name);
+        if (!read_option(word, h, error)) {
             return false;
         }
     }
-    if (name->len == 0) {
+    if (h->name.len == 0) {
         buf_addf(error, "ERR Library name was not given");
     }
-    return name->len > 0;
+    return h->name.len > 0;
 }
 
 /* Loading, inside of what can be left by a jump. */
@@ -419,13 +442,18 @@ static bool run_text(struct call *c, struct library *l, struct buf *error)
 {
     struct runtime *r = c->engine->script;
     const char *line_end = memchr(l->text.at, '\n', l->text.len);
-    struct loading loading = {.use = {.call = c, .name = l->name, .is_function = true},
-                              .library = l};
+    struct loading loading = {
+        .use = {.call = c,
+                .name = l->name,
+                .is_function = true,
+                .quota = {.time_ms = LOAD_LIMIT_MS}},
+        .library = l,
+    };
     enum runtime_end end;
 
     loading.body = (struct bytes){line_end, (size_t)(l->text.at + l->text.len - line_end)};
     r->session.db = c->db;
-    end = script_run_vm(&loading.use, LOAD_LIMIT_MS, load, &loading);
+    end = script_run_vm(&loading.use, load, &loading);
     r->loading = NULL;
     if (end == RUNTIME_TIME) {
         buf_addf(error, "ERR FUNCTION LOAD timeout");
@@ -442,20 +470,26 @@ static bool run_text(struct call *c, struct library *l, struct buf *error)
 
 bool script_library_name(struct bytes text, struct bytes *name)
 {
+    struct header header;
     BUF_LOCAL(error);
 
-    return read_header(text, name, &error);
+    if (!read_header(text, &header, &error)) {
+        return false;
+    }
+    *name = header.name;
+    return true;
 }
 
 struct library *library_compile(struct call *c, struct bytes text, struct buf *error)
 {
+    struct header header;
     struct library *l;
-    struct bytes name;
 
-    if (!read_header(text, &name, error)) {
+    if (!read_header(text, &header, error)) {
         return NULL;
     }
-    l = library_new(name, text);
+    l = library_new(header.name, text);
+    l->quota = header.quota;
     if (!run_text(c, l, error)) {
         library_free(l);
         return NULL;

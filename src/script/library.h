@@ -29,6 +29,7 @@ struct library {
     struct function *last;
     size_t count;
     uint64_t generation; /* Of the VM in which they are. */
+    struct quota quota;  /* Of each call of a function. */
     struct bytes text;   /* Behind this struct. */
 };
 

@@ -7,6 +7,7 @@
 #include "script/random.h"
 #include "script/sandbox.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <lauxlib.h>
 
@@ -63,6 +64,34 @@ bool script_read_key_count(struct call *c, const char *no_number, size_t *keys)
 
 /* Inside. */
 
+/* Names are whatever a script calls; an error is one line. */
+static void note_failed_call(struct use *u, struct bytes name)
+{
+    size_t len = name.len < sizeof u->failed_call ? name.len : sizeof u->failed_call - 1;
+
+    for (size_t i = 0; i < len; i++) {
+        u->failed_call[i] = isgraph((unsigned char)name.at[i]) ? name.at[i] : '?';
+    }
+    u->failed_call[len] = '\0';
+}
+
+/* Between the two lines that set in_call the script cannot be left. */
+bool script_run_command(struct runtime *r, size_t argc, const struct bytes *argv)
+{
+    uint64_t changes = r->engine->journal.changes;
+    bool ok;
+
+    r->in_call = 1;
+    ok = engine_call_from_script(&r->session, &r->sink.sink, argc, argv);
+    r->use->writes += r->engine->journal.changes != changes;
+    if (!ok) {
+        note_failed_call(r->use, argv[0]);
+    }
+    r->in_call = 0;
+    runtime_poll(r);
+    return ok;
+}
+
 void script_push_list(lua_State *lua, const struct bytes *items, size_t count)
 {
     lua_createtable(lua, (int)count, 0);
@@ -107,6 +136,32 @@ void script_call(struct runtime *r, struct use *u, int args)
 
 /* Outside. */
 
+/* Says which limit was exceeded: the server's or the script's own. */
+static void describe_limit(const char *option, int64_t limit, const char *unit, bool is_own,
+                           struct buf *text)
+{
+    buf_addf(text, "ERR Script exceeded %s%s (%" PRId64 " %s)", is_own ? "its own " : "", option,
+             limit, unit);
+}
+
+static void describe_time(const struct runtime *r, struct buf *text)
+{
+    bool is_own = r->quota.time_ms != r->settings->time_limit_ms;
+
+    describe_limit(is_own ? "timeout" : "script-time-limit", r->quota.time_ms, "ms", is_own, text);
+    buf_addf(text, ".");
+}
+
+static void describe_memory(const struct runtime *r, struct buf *text)
+{
+    bool is_own = r->quota.memory != 0;
+    size_t limit = is_own ? r->quota.memory : r->settings->memory_limit;
+
+    describe_limit(is_own ? "memory" : "script-memory-limit", (int64_t)limit, "bytes", is_own,
+                   text);
+    buf_addf(text, ": not enough memory.");
+}
+
 /* Says why a script was ended from outside. */
 static void describe_end(const struct runtime *r, enum runtime_end end, struct use *u)
 {
@@ -120,12 +175,10 @@ static void describe_end(const struct runtime *r, enum runtime_end end, struct u
                  u->is_function ? "FUNCTION" : "SCRIPT");
         break;
     case RUNTIME_TIME:
-        buf_addf(text, "ERR Script exceeded script-time-limit (%" PRId64 " ms).",
-                 r->settings->time_limit_ms);
+        describe_time(r, text);
         break;
     case RUNTIME_MEMORY:
-        buf_addf(text, "ERR Script exceeded script-memory-limit (%zu bytes): not enough memory.",
-                 r->settings->memory_limit);
+        describe_memory(r, text);
         break;
     case RUNTIME_STACK:
         buf_addf(text, "ERR Script overflowed the C stack.");
@@ -141,15 +194,15 @@ static void describe_end(const struct runtime *r, enum runtime_end end, struct u
     log_write(LOG_WARNING, "%.*s", (int)text->len, text->at);
 }
 
-enum runtime_end script_run_vm(struct use *u, int64_t time_limit_ms,
-                               void (*work)(struct runtime *r, void *context), void *context)
+enum runtime_end script_run_vm(struct use *u, void (*work)(struct runtime *r, void *context),
+                               void *context)
 {
     struct engine *engine = u->call->engine;
     struct runtime *r = engine->script;
     enum runtime_end end;
 
     r->use = u;
-    end = runtime_run(r, time_limit_ms, work, context);
+    end = runtime_run(r, &u->quota, work, context);
     r->use = NULL;
     if (end != RUNTIME_DONE) {
         /* It may have failed by itself before, and been ended while that was written. */
@@ -162,10 +215,32 @@ enum runtime_end script_run_vm(struct use *u, int64_t time_limit_ms,
     return end;
 }
 
-void script_use_vm(struct use *u, int64_t time_limit_ms,
-                   void (*work)(struct runtime *r, void *context), void *context)
+/* Behind what Redis says of an error stands what it does not know: which call it was,
+ * and that what was written before it is gone. */
+static void add_consequences(struct use *u)
 {
-    script_run_vm(u, time_limit_ms, work, context);
+    bool tells_call = u->counted && u->failed_call[0] != '\0';
+
+    if (!tells_call && u->writes == 0) {
+        return;
+    }
+    buf_addf(&u->text, " [");
+    if (tells_call) {
+        buf_addf(&u->text, "in %s", u->failed_call);
+    }
+    if (u->writes > 0) {
+        buf_addf(&u->text, "%s%zu %s rolled back", tells_call ? ", " : "", u->writes,
+                 u->writes == 1 ? "write" : "writes");
+    }
+    buf_addf(&u->text, "]");
+}
+
+void script_use_vm(struct use *u, void (*work)(struct runtime *r, void *context), void *context)
+{
+    script_run_vm(u, work, context);
+    if (u->failed) {
+        add_consequences(u);
+    }
     if (u->failed && u->counted) {
         call_fail_counted(u->call, buf_bytes(&u->text));
     } else if (u->failed) {
@@ -187,7 +262,7 @@ void script_use(struct use *u, unsigned flags, bool read_only,
     r->sink.sink.version = RESP2;
     script_random_reset(r);
     engine->stats.scripts++;
-    script_use_vm(u, r->settings->time_limit_ms, work, context);
+    script_use_vm(u, work, context);
     if (u->failed) {
         engine->stats.script_rollbacks++;
     }

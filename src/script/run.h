@@ -11,7 +11,13 @@ struct use {
     struct call *call;
     const char *name; /* Of the script or function, for errors and FUNCTION STATS. */
     bool is_function;
-    int line; /* Where the function begins: a better place may be known. */
+    int line;           /* Where the function begins: a better place may be known. */
+    struct quota quota; /* Its own. */
+
+    /* What has become of it so far. */
+    size_t writes;        /* Calls that have changed something. */
+    char failed_call[32]; /* The name of the last command that failed, for errors; or "". */
+    bool rolls_back;      /* redis.rollback() has been called: nothing can catch that. */
     bool failed;
     bool counted;    /* The error was that of a command. */
     struct buf text; /* Of the error, if it failed. */
@@ -43,12 +49,15 @@ void script_use(struct use *u, unsigned flags, bool read_only,
                 void (*work)(struct runtime *r, void *context), void *context);
 
 /* Runs work that makes no calls, and leaves the error in u->text, the caller's. */
-enum runtime_end script_run_vm(struct use *u, int64_t time_limit_ms,
-                               void (*work)(struct runtime *r, void *context), void *context);
+enum runtime_end script_run_vm(struct use *u, void (*work)(struct runtime *r, void *context),
+                               void *context);
 
 /* The same, and fails the call with the error. */
-void script_use_vm(struct use *u, int64_t time_limit_ms,
-                   void (*work)(struct runtime *r, void *context), void *context);
+void script_use_vm(struct use *u, void (*work)(struct runtime *r, void *context), void *context);
+
+/* Inside script_use(): runs a command for the script whose calls these are. Its reply goes
+ * to r->sink. Returns false if it failed. */
+bool script_run_command(struct runtime *r, size_t argc, const struct bytes *argv);
 
 /* Reads argument 2 as the number of keys among the arguments behind it. Returns false,
  * having failed the call, if it is none; `no_number` says so. */

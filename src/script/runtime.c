@@ -134,7 +134,7 @@ int64_t runtime_elapsed_ms(const struct runtime *r)
 
 static bool is_over_time(const struct runtime *r)
 {
-    return r->time_limit_ms > 0 && runtime_elapsed_ms(r) >= r->time_limit_ms;
+    return r->quota.time_ms > 0 && runtime_elapsed_ms(r) >= r->quota.time_ms;
 }
 
 static bool is_busy(const struct runtime *r)
@@ -280,13 +280,37 @@ static void on_hungry(void *context)
     }
 }
 
-static void set_limits(struct runtime *r)
+static void set_memory_limit(struct runtime *r, size_t limit)
 {
-    r->heap.limit = r->settings->memory_limit;
-    r->heap.soft = r->settings->memory_limit / 2;
+    r->heap.limit = limit;
+    r->heap.soft = limit / 2;
     if (r->heap.soft < r->heap.used) {
-        r->heap.soft = r->heap.used + (r->heap.limit - r->heap.used) / 2;
+        r->heap.soft = r->heap.used + (limit - r->heap.used) / 2;
     }
+}
+
+/* What a script allows itself counts from where it begins: what is in the heap then is
+ * not its own. */
+static void tighten_memory_limit(struct runtime *r)
+{
+    size_t own = r->quota.memory;
+
+    if (own != 0 && r->heap.used + own < r->heap.limit) {
+        set_memory_limit(r, r->heap.used + own);
+    } else {
+        r->quota.memory = 0;
+    }
+}
+
+static void set_limits(struct runtime *r, const struct quota *own)
+{
+    int64_t time_ms = r->settings->time_limit_ms;
+
+    r->quota = *own;
+    if (time_ms > 0 && (own->time_ms == 0 || own->time_ms > time_ms)) {
+        r->quota.time_ms = time_ms;
+    }
+    set_memory_limit(r, r->settings->memory_limit);
 }
 
 /* The VM. */
@@ -342,20 +366,24 @@ static void need_lua(struct runtime *r)
     sandbox_open(r, r->lua);
 }
 
+/* What is left in it is nothing but garbage; much of that is not kept. */
+static bool is_worth_keeping(const struct runtime *r)
+{
+    return r->heap.reserved <= HEAP_KEPT && r->heap.used <= r->settings->memory_limit / 2;
+}
+
 static void end(struct runtime *r)
 {
     r->running = 0;
     r->in_call = 0;
     r->engine->running = (struct running){0};
     stack_close_reserve();
-    if (r->end != RUNTIME_DONE) {
-        runtime_drop_lua(r);
-    } else if (r->heap.reserved > HEAP_KEPT) { /* Nothing in it but garbage. */
+    if (r->end != RUNTIME_DONE || !is_worth_keeping(r)) {
         runtime_drop_lua(r);
     }
 }
 
-enum runtime_end runtime_run(struct runtime *r, int64_t time_limit_ms,
+enum runtime_end runtime_run(struct runtime *r, const struct quota *own,
                              void (*work)(struct runtime *r, void *context), void *context)
 {
     assert(!r->running);
@@ -364,10 +392,9 @@ enum runtime_end runtime_run(struct runtime *r, int64_t time_limit_ms,
     r->overflow = 0;
     r->sink.full = false;
     r->started_us = clock_monotonic_us();
-    r->time_limit_ms = time_limit_ms;
     r->end = RUNTIME_DONE;
     r->engine->running = (struct running){.is_script = true};
-    set_limits(r);
+    set_limits(r, own);
     r->idle_ticks = 0; /* First: the timer must not stop behind the look at it. */
     if (!r->ticking || r->fast) {
         set_timer(r, TICK_MS);
@@ -375,6 +402,7 @@ enum runtime_end runtime_run(struct runtime *r, int64_t time_limit_ms,
     if (sigsetjmp(r->leave, 0) == 0) {
         r->running = 1;
         need_lua(r);
+        tighten_memory_limit(r);
         work(r, context);
     }
     end(r);

@@ -12,6 +12,7 @@
 
 #include "engine/call.h"
 #include "script/heap.h"
+#include "script/quota.h"
 #include "script/script.h"
 
 #include <lua.h>
@@ -82,7 +83,7 @@ struct runtime {
     volatile sig_atomic_t kill;
     volatile sig_atomic_t overflow; /* The C stack's. */
     volatile int64_t started_us;    /* clock_monotonic_us() */
-    int64_t time_limit_ms;          /* 0: none. */
+    struct quota quota;             /* That hold now; `memory` counts from the start. */
     volatile sig_atomic_t idle_ticks;
     volatile sig_atomic_t ticking;
     bool fast;
@@ -95,9 +96,9 @@ struct runtime {
 struct runtime *runtime_new(struct engine *e, const struct script_settings *settings);
 void runtime_free(struct runtime *r);
 
-/* Runs `work` on the VM under limits of time (0: none) and memory, and tells how it
- * ended. After anything but RUNTIME_DONE the VM is gone. */
-enum runtime_end runtime_run(struct runtime *r, int64_t time_limit_ms,
+/* Runs `work` on the VM under the server's limits, or tighter ones of its own, and tells
+ * how it ended. After anything but RUNTIME_DONE the VM is gone. */
+enum runtime_end runtime_run(struct runtime *r, const struct quota *own,
                              void (*work)(struct runtime *r, void *context), void *context);
 
 /* How long the running script has been at work. */

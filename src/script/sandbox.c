@@ -222,14 +222,20 @@ static int api_collectgarbage(lua_State *lua)
 }
 
 /* What is better said in Lua: functions around the original ones. pcall() gives
- * the text of an error that redis.call raised, as in Redis. */
+ * the text of an error that redis.call raised, as in Redis. Whatever catches errors lets
+ * that of redis.rollback() go on. */
 static const char prelude[] =
-    "local G, contents, peek = ...\n"
-    "local pcall, pairs, rawget, rawset, setmetatable, type, error =\n"
-    "      pcall, pairs, rawget, rawset, setmetatable, type, error\n"
+    "local G, contents, peek, go_on = ...\n"
+    "local pcall, pairs, rawget, rawset, setmetatable, type, error, xpcall, resume =\n"
+    "      pcall, pairs, rawget, rawset, setmetatable, type, error, xpcall, coroutine.resume\n"
+    "local function caught(ok, ...)\n"
+    "    if not ok then go_on() end\n"
+    "    return ok, ...\n"
+    "end\n"
     "local function text(...)\n"
     "    local ok, e = ...\n"
     "    if not ok and type(e) == 'table' then\n"
+    "        go_on()\n"
     "        local message = rawget(e, 'err')\n"
     "        if type(message) == 'string' then return false, message end\n"
     "    end\n"
@@ -241,6 +247,8 @@ static const char prelude[] =
     "    end\n"
     "end\n"
     "function G.pcall(...) return text(pcall(...)) end\n"
+    "function G.xpcall(...) return caught(xpcall(...)) end\n"
+    "function coroutine.resume(...) return caught(resume(...)) end\n"
     "function G.pairs(t)\n"
     "    if type(t) == 'userdata' then t = contents(t) end\n"
     "    return pairs(t)\n"
@@ -260,7 +268,8 @@ static void run_prelude(lua_State *lua)
     lua_pushvalue(lua, SANDBOX_GLOBALS);
     lua_pushcfunction(lua, contents);
     lua_pushcfunction(lua, peek);
-    lua_call(lua, 3, 0);
+    lua_pushcfunction(lua, error_go_on);
+    lua_call(lua, 4, 0);
 }
 
 static void open_library(lua_State *lua, lua_CFunction open, const char *name)
@@ -272,8 +281,8 @@ static void open_library(lua_State *lua, lua_CFunction open, const char *name)
 
 /* Globals of the VM that scripts have as well. */
 static const char *const plain_globals[] = {
-    "assert",   "error",    "getmetatable", "ipairs", "next",   "rawequal", "select",
-    "tonumber", "tostring", "type",         "unpack", "xpcall", "_VERSION", NULL,
+    "assert",   "error",    "getmetatable", "ipairs", "next",     "rawequal", "select",
+    "tonumber", "tostring", "type",         "unpack", "_VERSION", NULL,
 };
 
 static const char *const libraries[] = {"string", "table", "math", "bit", "coroutine", NULL};

@@ -5,6 +5,8 @@ nils and numbers of different kinds are different. The content is bytes, None, o
 a list of replies; of a map, a list of pairs.
 """
 
+import re
+
 LINES = b"+-:,#_("
 BULKS = b"$=!"
 UNORDERED = b"~"
@@ -17,11 +19,17 @@ A_TIME = b"a time"
 THESE_YEARS_MS = range(1_600_000_000_000, 10_000_000_000_000)
 
 
+# What an error of a script tells here behind what Redis says.
+CONSEQUENCES = re.compile(rb" \[(in \S+)?(, )?(\d+ writes? rolled back)?\]$")
+
+
 def parse(data, at=0):
     """Returns the reply at `at`, and where the next one begins."""
     end = data.index(b"\r\n", at)
     kind, content = data[at : at + 1], data[at + 1 : end]
     at = end + 2
+    if kind == b"-" and b" script: " in content:
+        content = CONSEQUENCES.sub(b"", content)
     if kind in LINES:
         return (kind, content if kind != b"_" else None), at
     length = int(content)
