@@ -471,3 +471,44 @@ void change_drop(struct change *c)
         break;
     }
 }
+
+enum { SAMPLES = 5 }; /* Elements or keys from which the size of all is inferred. */
+
+static size_t memory_of_database(const struct keyspace *keys)
+{
+    struct table_walk walk = {0};
+    const struct value *v;
+    size_t seen = 0;
+    size_t sum = 0;
+
+    if (keys == NULL) {
+        return 0;
+    }
+    while (seen < SAMPLES && (v = keyspace_next(keys, &walk)) != NULL) {
+        sum += value_memory(v, SAMPLES);
+        seen++;
+    }
+    return keyspace_memory(keys) + (seen > 0 ? sum / seen * keyspace_count(keys) : 0);
+}
+
+size_t change_memory(const struct change *c)
+{
+    switch (c->kind) {
+    case CHANGE_BIND:
+        return value_memory(c->value, SAMPLES);
+    case CHANGE_FLUSH:
+        return memory_of_database(c->keyspace);
+    case CHANGE_BODY:
+        return edit_body_memory(c->body, SAMPLES);
+    case CHANGE_LIST_INSERT:
+        return sequence_memory(c->moved);
+    case CHANGE_STREAM_BACK:
+        return stream_back_memory(c);
+    case CHANGE_TEXT_PUT:
+        return text_memory(c->text);
+    case CHANGE_FIELD_RESTORE:
+        return mem_size(c->field);
+    default:
+        return 0;
+    }
+}

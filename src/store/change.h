@@ -374,6 +374,9 @@ void change_make(struct dataset *data, const struct change *c, struct change *in
 /* Frees what a change owns that will not be made. */
 void change_drop(struct change *c);
 
+/* Returns about how many bytes of memory a change owns. */
+size_t change_memory(const struct change *c);
+
 /* Appends `c` in the form that the log keeps. */
 void change_encode(const struct change *c, struct buf *out);
 

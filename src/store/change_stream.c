@@ -212,6 +212,21 @@ void drop_stream_back(struct change *c)
     }
 }
 
+size_t stream_back_memory(const struct change *c)
+{
+    switch (c->back->what) {
+    case BACK_ADDED:
+        return 0;
+    case BACK_ENTRIES:
+        return edit_entries_memory(c->back->entries);
+    case BACK_GROUP:
+        return edit_group_memory(c->back->group);
+    case BACK_CONSUMER:
+        return edit_consumer_memory(c->back->consumer);
+    }
+    return 0;
+}
+
 bool change_modifies_key(const struct change *inverse)
 {
     switch (inverse->kind) {

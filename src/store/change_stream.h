@@ -12,8 +12,9 @@ change_maker make_entry_add, make_entry_remove, make_stream_meta, make_group_set
     make_consumer_set, make_consumer_remove, make_pending_set, make_pending_remove,
     make_stream_back;
 
-/* Frees what a CHANGE_STREAM_BACK owns. */
+/* Frees what a CHANGE_STREAM_BACK owns, and tells how many bytes that is. */
 void drop_stream_back(struct change *c);
+size_t stream_back_memory(const struct change *c);
 
 /* Ids and what a stream remembers, in the form of the log. */
 void put_id(struct buf *out, struct stream_id id);

@@ -94,23 +94,27 @@ struct removed *edit_entries_remove(struct value *v, const struct stream_range *
                                     struct arena *arena);
 void edit_entries_return(struct value *v, struct removed *removed);
 void edit_entries_free(struct removed *removed);
+size_t edit_entries_memory(const struct removed *removed);
 void edit_stream_meta(struct value *v, const struct stream_meta *meta);
 
 void edit_group_set(struct value *v, struct bytes name, struct stream_id last, int64_t read);
 struct stream_group *edit_group_take(struct value *v, struct bytes name);
 void edit_group_return(struct value *v, struct stream_group *g);
 void edit_group_free(struct stream_group *g);
+size_t edit_group_memory(const struct stream_group *g);
 
 void edit_consumer_set(struct value *v, struct bytes group, struct bytes name, int64_t seen_ms);
 struct stream_consumer *edit_consumer_take(struct value *v, struct bytes group, struct bytes name);
 void edit_consumer_return(struct value *v, struct bytes group, struct stream_consumer *c);
 void edit_consumer_free(struct stream_consumer *c);
+size_t edit_consumer_memory(const struct stream_consumer *c);
 
 void edit_pending_set(struct value *v, const struct delivery *delivery);
 void edit_pending_remove(struct value *v, struct bytes group, struct stream_id id);
 
 /* Puts a body back, whose place it takes is freed. Takes `body`. */
 void edit_restore_body(struct value *v, struct body *body);
+size_t edit_body_memory(const struct body *body, size_t samples);
 void edit_body_free(struct body *body);
 
 /* Edit a value that the caller, the keyspace, has bound. Each returns `v`, or

@@ -404,20 +404,33 @@ static size_t tree_memory_of(const struct tree *t)
     return t == NULL ? 0 : tree_memory(t);
 }
 
+size_t edit_group_memory(const struct stream_group *g)
+{
+    struct tree_at at = group_each_consumer(g);
+    size_t sum = mem_size(g) + tree_memory_of(g->consumers) + tree_memory_of(g->pending) +
+                 group_pending_count(g) * sizeof(struct stream_pending);
+    const struct stream_consumer *c;
+
+    while ((c = consumer_next(&at)) != NULL) {
+        sum += mem_size(c) + tree_memory_of(c->pending);
+    }
+    return sum;
+}
+
+size_t edit_consumer_memory(const struct stream_consumer *c)
+{
+    return mem_size(c) + tree_memory_of(c->pending) +
+           tree_size(c->pending) * sizeof(struct stream_pending);
+}
+
 size_t groups_memory(const struct tree *groups)
 {
     struct tree_at at = tree_begin(groups);
     size_t sum = tree_memory_of(groups);
     const struct stream_group *g;
-    const struct stream_consumer *c;
 
     while ((g = group_next(&at)) != NULL) {
-        struct tree_at each = group_each_consumer(g);
-        sum += mem_size(g) + tree_memory_of(g->consumers) + tree_memory_of(g->pending);
-        sum += group_pending_count(g) * sizeof(struct stream_pending);
-        while ((c = consumer_next(&each)) != NULL) {
-            sum += mem_size(c) + tree_memory_of(c->pending);
-        }
+        sum += edit_group_memory(g);
     }
     return sum;
 }

@@ -30,6 +30,7 @@ static void keep(struct journal *j, const struct change *c)
 
     u->is_note = false;
     change_make(j->data, c, &u->inverse, &j->arena);
+    j->held += change_memory(&u->inverse);
     append(j, u);
 }
 
@@ -62,6 +63,7 @@ struct journal_mark journal_mark(const struct journal *j)
     return (struct journal_mark){
         .newest = j->newest,
         .arena = arena_mark(&j->arena),
+        .held = j->held,
         .redo_len = j->redo.len,
         .changes = j->changes,
     };
@@ -89,6 +91,7 @@ void journal_rollback(struct journal *j, struct journal_mark mark)
         j->oldest = NULL;
     }
     arena_cut(&j->arena, mark.arena);
+    j->held = mark.held;
     buf_cut(&j->redo, mark.redo_len);
     j->changes = mark.changes;
 }
@@ -118,15 +121,11 @@ void journal_commit(struct journal *j)
     j->oldest = NULL;
     j->newest = NULL;
     arena_reset(&j->arena);
+    j->held = 0;
     j->redo.len = 0;
     if (j->redo.cap > REDO_KEPT) {
         buf_clear(&j->redo);
     }
-}
-
-size_t journal_memory(const struct journal *j)
-{
-    return j->arena.used + j->redo.cap;
 }
 
 bool journal_replay(struct dataset *data, struct bytes redo)

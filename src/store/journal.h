@@ -27,6 +27,7 @@ struct journal {
     bool keeps_undo;      /* Set only while the journal is empty. */
     bool keeps_redo;      /* Likewise. */
     struct arena arena;   /* What the undo records are made of. */
+    size_t held;          /* Bytes of what the inverses own besides: about. */
     struct undo *oldest;  /* Inverses and notes. */
     struct undo *newest;
     struct buf redo;  /* Encoded changes, oldest first. */
@@ -37,6 +38,7 @@ struct journal {
 struct journal_mark {
     struct undo *newest;
     struct arena_mark arena;
+    size_t held;
     size_t redo_len;
     uint64_t changes;
 };
@@ -71,8 +73,12 @@ void journal_each(const struct journal *j, const struct journal_visitor *visitor
 /* Forgets what was recorded. The changes stay. */
 void journal_commit(struct journal *j);
 
-/* Returns the bytes of memory that undo and redo take up. */
-size_t journal_memory(const struct journal *j);
+/* Returns the bytes of memory that undo and redo take up; with what undo holds of the
+ * data, about. */
+static inline size_t journal_memory(const struct journal *j)
+{
+    return j->arena.used + j->redo.len + j->held;
+}
 
 /* Makes the changes that another journal encoded. Returns false at the first
  * byte that is not a change; the changes before it stay made. */

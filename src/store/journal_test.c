@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "store/list.h"
+#include "store/reclaim.h"
 #include "store/zset.h"
 #include "test/lib/check.h"
 
@@ -893,6 +894,99 @@ TEST(notes_are_told_in_order_unless_they_are_rolled_back)
     bench_close(&b);
 }
 
+/* What undo holds of the data. Each part leaves about so many bytes to be freed. */
+
+static void hold_string(struct bench *b)
+{
+    static char content[100000];
+    struct bytes all = {content, sizeof content};
+
+    journal_make(&b->journal, change_bind(0, value_new_string(BYTES("k"), all, EXPIRES_NEVER)));
+    journal_make(&b->journal, change_bind(0, value_new_string(BYTES("k"), BYTES("1"), 5)));
+}
+
+static void bind_big(struct bench *b, enum value_type type)
+{
+    struct value *v = value_new(type, BYTES("k"), EXPIRES_NEVER);
+    char text[NUMBER_INT_MAX];
+
+    for (int64_t i = 0; i < 10000; i++) {
+        struct bytes element = {text, number_format_int(text, 1000000 + i)};
+
+        if (type == VALUE_HASH) {
+            value_fill_field(v, element, element, &b->data->limits);
+        } else {
+            value_fill_element(v, element, &value_limits_default);
+        }
+    }
+    journal_make(&b->journal, change_bind(0, v));
+}
+
+static void hold_hash(struct bench *b)
+{
+    bind_big(b, VALUE_HASH);
+    journal_make(&b->journal, change_unbind(0, BYTES("k")));
+}
+
+static void hold_elements(struct bench *b)
+{
+    bind_big(b, VALUE_LIST);
+    journal_make(&b->journal, change_list_remove(0, BYTES("k"), 0, 9000));
+}
+
+static void hold_outgrown(struct bench *b)
+{
+    bind_big(b, VALUE_HASH);
+    journal_make(&b->journal, change_field_retime(0, BYTES("k"), BYTES("1000000"), NOW_MS));
+}
+
+static void hold_database(struct bench *b)
+{
+    bind_big(b, VALUE_HASH);
+    journal_make(&b->journal, change_flush(0));
+}
+
+static void hold_text(struct bench *b)
+{
+    static char content[100000];
+    struct bytes all = {content, sizeof content};
+
+    journal_make(&b->journal, change_text_put(TEXT_SCRIPT, text_new(BYTES("t"), all)));
+    journal_make(&b->journal, change_text_remove(TEXT_SCRIPT, BYTES("t")));
+}
+
+TEST(what_undo_holds_is_counted)
+{
+    static void (*const hold[])(struct bench *) = {hold_string,   hold_hash,     hold_elements,
+                                                   hold_outgrown, hold_database, hold_text};
+
+    for (size_t i = 0; i < sizeof hold / sizeof *hold; i++) {
+        struct journal_mark mark;
+        struct bench b;
+        size_t held;
+        size_t freed;
+
+        bench_open(&b, 1);
+        b.journal.keeps_redo = false;
+        mark = journal_mark(&b.journal);
+        hold[i](&b);
+        CHECK(b.journal.held > 20000);
+        journal_rollback(&b.journal, mark);
+        CHECK(b.journal.held == 0);
+        reclaim_all();
+
+        hold[i](&b);
+        held = b.journal.held;
+        freed = mem_used();
+        journal_commit(&b.journal);
+        reclaim_all();
+        freed -= mem_used();
+        CHECK(held > freed - freed / 5 && held < freed + freed / 5);
+        CHECK(b.journal.held == 0);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     return RUN(
@@ -901,5 +995,5 @@ int main(void)
         what_was_changed_can_be_seen_in_order, notes_are_told_in_order_unless_they_are_rolled_back,
         a_long_redo_is_not_kept, a_decoded_change_encodes_to_the_same_bytes,
         a_cut_redo_is_read_up_to_the_cut, a_damaged_redo_is_refused_or_other_changes,
-        what_is_no_change_is_refused, digests_tell_contents_apart);
+        what_is_no_change_is_refused, digests_tell_contents_apart, what_undo_holds_is_counted);
 }

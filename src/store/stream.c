@@ -563,6 +563,16 @@ void edit_entries_free(struct removed *kept)
     }
 }
 
+size_t edit_entries_memory(const struct removed *kept)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < kept->count; i++) {
+        sum += page_memory(kept->page[i]);
+    }
+    return sum;
+}
+
 bool value_fill_entry(struct value *v, struct stream_id id, struct bytes fields,
                       const struct value_limits *limits)
 {

@@ -97,6 +97,11 @@ struct text *text_new(struct bytes name, struct bytes content)
     return text;
 }
 
+size_t text_memory(const struct text *text)
+{
+    return mem_size(text);
+}
+
 void text_free(struct text *text)
 {
     mem_free(text);

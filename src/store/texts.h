@@ -37,6 +37,7 @@ struct digest texts_digest(const struct texts *t);
 
 /* Creates a text, which belongs to the caller until it has been put in place. */
 struct text *text_new(struct bytes name, struct bytes content);
+size_t text_memory(const struct text *text);
 void text_free(struct text *text);
 
 #endif

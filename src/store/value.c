@@ -350,6 +350,14 @@ void edit_restore_body(struct value *v, struct body *old)
     mem_free(old);
 }
 
+size_t edit_body_memory(const struct body *old, size_t samples)
+{
+    size_t own = mem_size(old) + mem_size(old->at);
+
+    return old->encoding == TABLE ? own + table_memory(old->at) + items_memory(old->at, samples)
+                                  : own;
+}
+
 void edit_body_free(struct body *old)
 {
     if (old != NULL) {
