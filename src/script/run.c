@@ -88,6 +88,7 @@ bool script_run_command(struct runtime *r, size_t argc, const struct bytes *argv
         note_failed_call(r->use, argv[0]);
     }
     r->in_call = 0;
+    runtime_limit_undo(r);
     runtime_poll(r);
     return ok;
 }
@@ -179,6 +180,10 @@ static void describe_end(const struct runtime *r, enum runtime_end end, struct u
         break;
     case RUNTIME_MEMORY:
         describe_memory(r, text);
+        break;
+    case RUNTIME_UNDO:
+        describe_limit("script-undo-limit", (int64_t)r->settings->undo_limit, "bytes", false, text);
+        buf_addf(text, ": not enough memory.");
         break;
     case RUNTIME_STACK:
         buf_addf(text, "ERR Script overflowed the C stack.");

@@ -156,6 +156,26 @@ __attribute__((noreturn)) void runtime_leave(struct runtime *r, enum runtime_end
     siglongjmp(r->leave, 1);
 }
 
+static size_t data_size(const struct runtime *r)
+{
+    return mem_used() - r->heap.reserved;
+}
+
+size_t runtime_undo_size(const struct runtime *r)
+{
+    const struct journal *j = &r->engine->journal;
+    size_t size = data_size(r);
+    size_t growth = size > r->data_start ? size - r->data_start : 0;
+    size_t held = j->held - r->held_start;
+
+    return journal_memory(j) - r->undo_start - held + (held < growth ? held : growth);
+}
+
+static bool is_over_undo(const struct runtime *r)
+{
+    return r->settings->undo_limit != 0 && runtime_undo_size(r) > r->settings->undo_limit;
+}
+
 static void leave_if_due(struct runtime *r)
 {
     if (r->overflow) {
@@ -169,6 +189,9 @@ static void leave_if_due(struct runtime *r)
     }
     if (r->sink.full || (r->heap.limit != 0 && r->heap.used > r->heap.limit)) {
         runtime_leave(r, RUNTIME_MEMORY);
+    }
+    if (is_over_undo(r)) {
+        runtime_leave(r, RUNTIME_UNDO);
     }
     if (is_over_time(r)) {
         runtime_leave(r, RUNTIME_TIME);
@@ -392,6 +415,9 @@ enum runtime_end runtime_run(struct runtime *r, const struct quota *own,
     r->overflow = 0;
     r->sink.full = false;
     r->started_us = clock_monotonic_us();
+    r->undo_start = journal_memory(&r->engine->journal);
+    r->held_start = r->engine->journal.held;
+    r->data_start = data_size(r);
     r->end = RUNTIME_DONE;
     r->engine->running = (struct running){.is_script = true};
     set_limits(r, own);

@@ -30,6 +30,7 @@ enum runtime_end {
     RUNTIME_KILLED,  /* SCRIPT KILL. */
     RUNTIME_TIME,    /* script-time-limit. */
     RUNTIME_MEMORY,  /* script-memory-limit. */
+    RUNTIME_UNDO,    /* script-undo-limit. */
     RUNTIME_STACK,   /* The C stack is full. */
     RUNTIME_STOPPED, /* SHUTDOWN. */
     RUNTIME_FAILED,  /* The VM raised an error where nothing catches it: see `failure`. */
@@ -86,6 +87,9 @@ struct runtime {
     struct quota quota;             /* That hold now; `memory` counts from the start. */
     volatile sig_atomic_t idle_ticks;
     volatile sig_atomic_t ticking;
+    size_t undo_start; /* journal_memory() when it began, */
+    size_t held_start; /* what of it was held, */
+    size_t data_start; /* and what everything but the VM took up. */
     bool fast;
     timer_t timer;
     sigjmp_buf leave;
@@ -103,6 +107,20 @@ enum runtime_end runtime_run(struct runtime *r, const struct quota *own,
 
 /* How long the running script has been at work. */
 int64_t runtime_elapsed_ms(const struct runtime *r);
+
+/* Returns the bytes of memory that it takes to be able to undo the running script: what
+ * the journal has written, and what it holds of the data, as far as these have grown. */
+size_t runtime_undo_size(const struct runtime *r);
+
+/* Behind a call: sees to it that a script which has outgrown script-undo-limit ends. */
+static inline void runtime_limit_undo(struct runtime *r)
+{
+    size_t limit = r->settings->undo_limit;
+
+    if (limit != 0 && journal_memory(&r->engine->journal) - r->undo_start > limit) {
+        r->pending = 1;
+    }
+}
 
 /* Ends the work of runtime_run() now. Does not return. */
 __attribute__((noreturn)) void runtime_leave(struct runtime *r, enum runtime_end end);

@@ -2,7 +2,7 @@
 """Nothing that a script does can hold the server.
 
 Every kind of runaway script here has written something before it runs away. It is
-ended by script-time-limit (or script-memory-limit, if it comes to that first), and
+ended by script-time-limit (or another limit, if it comes to that first), and
 then once more by SCRIPT KILL, from a connection that is opened only when the script
 already runs. Each time, what it wrote is undone and the server answers right after;
 until then, others are told that it is busy.
@@ -175,6 +175,38 @@ GROWTHS = {
         "local function f() return string.gsub('a', 'a', f) end while true do pcall(f) end",
 }
 
+# What these change takes more and more memory to undo.
+CHANGES = {
+    "small writes": "for i = 1, 1e9 do redis.call('INCR', KEYS[1]) end",
+    "keys that are overwritten":
+        "local s = string.rep('x', 1e5) while true do redis.call('SET', KEYS[1], s) end",
+    "keys that are deleted": """
+        local s = string.rep('x', 1e5)
+        while true do redis.call('APPEND', KEYS[1], s) redis.call('DEL', KEYS[1]) end""",
+    "databases that are flushed": """
+        local s = string.rep('x', 1e5)
+        while true do redis.call('SET', KEYS[1], s) redis.call('FLUSHALL') end""",
+    "lists that are trimmed": """
+        local s = string.rep('x', 1e4)
+        while true do
+            redis.call('RPUSH', KEYS[1], 1, s, s, s, s, s, s) redis.call('LTRIM', KEYS[1], 0, 0)
+        end""",
+    "streams that are trimmed": """
+        local s = string.rep('x', 1e4)
+        while true do
+            redis.call('XADD', KEYS[1], '*', 'f', s) redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+        end""",
+    "hashes that lose fields": """
+        local s = string.rep('x', 1e5)
+        while true do
+            redis.call('HSET', KEYS[1], 'f', s) redis.call('HEXPIRE', KEYS[1], 1e6, 'FIELDS', 1, 'f')
+            redis.call('HDEL', KEYS[1], 'f')
+        end""",
+    "writes in pcall": """
+        local s = string.rep('x', 1e5)
+        while true do pcall(redis.call, 'SET', KEYS[1], s) redis.pcall('SET', KEYS[1], s) end""",
+}
+
 # The sanitizer has a memcmp of its own, in which a script cannot be left.
 NOT_SANITIZED = "plain find of nearly the same"
 
@@ -270,6 +302,36 @@ class Test:
                     f"{what} is ended by memory, not {reply!r}")
                 self.check_undone(what)
         self.configure(script_memory_limit="64mb")
+
+    def changes_without_end(self):
+        """What it takes to undo a script is bounded."""
+        self.configure(
+            script_time_limit=1000 * BOUND_S, busy_reply_threshold=0, script_undo_limit="8mb")
+        for what, body in CHANGES.items():
+            with self.check.part(what):
+                before = info(self.client, "used_memory")
+                self.begin(body)
+                self.check.starts(
+                    self.client.read(),
+                    b"ERR Script exceeded script-undo-limit (8388608 bytes): not enough memory.",
+                    f"{what} are ended by what it takes to undo them")
+                grown = info(self.client, "used_memory") - before
+                self.check.true(grown < 2_000_000, f"{what} leave {grown} bytes")
+                self.check_undone(what)
+        self.configure(script_undo_limit="256mb")
+
+    def big_deletions(self):
+        """What was there before a script, and goes, does not make memory grow."""
+        self.configure(script_undo_limit="1mb", script_time_limit=5000)
+        for command in "DEL", "UNLINK", "SET", "FLUSHALL":
+            self.client.call("SET", "big", b"x" * 10_000_000)
+            self.client.call("RPUSH", "list", *[b"x" * 10_000] * 300)
+            reply = self.client.call(
+                "EVAL", "redis.call('LTRIM', 'list', 0, 0) return redis.call(unpack(ARGV))",
+                0, command, *{"SET": ["big", "x"], "FLUSHALL": []}.get(command, ["big"]))
+            self.check.true(not isinstance(reply, Error), f"{command} of much: {reply!r}")
+            self.client.call("FLUSHALL")
+        self.configure(script_undo_limit="256mb")
 
     # Growth.
 
@@ -403,6 +465,8 @@ def main():
             test.all_by_limit()
             test.all_by_kill()
             test.shielded_growth()
+            test.changes_without_end()
+            test.big_deletions()
             test.do_not_leak(kills)
         test.close()
     for by, slowest_s in test.slowest_s.items():
