@@ -7,6 +7,7 @@
  *     < [ "a" ]
  *     <2 [ "message" "a" "b" ]            what else the second session has been sent
  *     advance 1500                        lets 1500 milliseconds pass
+ *     set transaction-rollback 1          gives a setting another value, to the end
  *
  * Words of a request are separated by spaces. One in "double quotes" may contain
  * \n, \r, \t, \", \\ and \xHH; one in 'single quotes' is taken as it is. A quoted word
@@ -56,7 +57,7 @@ enum {
 
 static const struct command *const families[] = {COMMAND_FAMILIES, SCRIPT_FAMILIES, NULL};
 
-static const struct script_settings script_settings = {
+static struct script_settings script_settings = {
     .time_limit_ms = 5000,
     .busy_threshold_ms = 5000,
     .memory_limit = 64 * 1024 * 1024,
@@ -738,6 +739,24 @@ static void advance(struct scenario *s, struct bytes text)
     block_time_out(s->engine);
 }
 
+static void set(struct scenario *s, struct bytes text)
+{
+    const char *space = memchr(text.at, ' ', text.len);
+    struct bytes name = {text.at, space != NULL ? (size_t)(space - text.at) : text.len};
+    int64_t value;
+
+    if (space == NULL ||
+        !number_parse_int((struct bytes){space + 1, text.len - name.len - 1}, &value)) {
+        complain(s, "this is no setting and its value");
+    } else if (bytes_is(name, "script-strict-keys")) {
+        script_settings.strict_keys = (int)value;
+    } else if (bytes_is(name, "transaction-rollback")) {
+        s->engine->settings.transaction_rollback = value != 0;
+    } else {
+        complain(s, "there is no such setting");
+    }
+}
+
 static bool begins(struct bytes *line, struct bytes with)
 {
     if (line->len < with.len || memcmp(line->at, with.at, with.len) != 0) {
@@ -761,6 +780,8 @@ static void understand(struct scenario *s, struct bytes line)
         expect_sent(s, (size_t)(line.at[1] - '1'), (struct bytes){line.at + 3, line.len - 3});
     } else if (begins(&line, BYTES("advance "))) {
         advance(s, line);
+    } else if (begins(&line, BYTES("set "))) {
+        set(s, line);
     } else if (line.len > 0 && strchr("<>", line.at[0]) != NULL) {
         complain(s, "this is neither a request nor a reply");
     } else if (line.len > 0) {

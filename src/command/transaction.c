@@ -20,21 +20,62 @@ static void discard(struct call *c)
     reply_ok(c);
 }
 
-/* Runs what was queued. The session is in_multi until all of it has run, so that a
- * command can tell that it must not wait for anything; but the queue is no longer
- * its own, for whatever a command may do to the session. */
+/* What became of a transaction. */
+struct outcome {
+    size_t failed; /* The first request that failed, from 1 on; 0: none. */
+    const struct command *command;
+};
+
+/* Runs what was queued, up to the first failure if that undoes all. */
+static struct outcome run_each(struct call *c, const struct queued *queue, size_t len)
+{
+    struct session *s = c->session;
+
+    for (size_t i = 0; i < len; i++) {
+        resp_sink_begin(&s->sink); /* A command that fails drops its own reply only. */
+        if (!engine_run(s, queue[i].command, c->reply, queue[i].argc, queue[i].argv) &&
+            c->engine->settings.transaction_rollback) {
+            return (struct outcome){i + 1, queue[i].command};
+        }
+    }
+    return (struct outcome){0};
+}
+
+/* The reply of the request that failed is the last that was written. */
+static void undo_all(struct call *c, struct outcome o, size_t reply_start)
+{
+    struct session *s = c->session;
+    BUF_LOCAL(text);
+
+    buf_addf(&text, "EXECABORT Transaction rolled back because command %zu (", o.failed);
+    command_add_name(o.command, &text);
+    buf_addf(&text, ") failed: ");
+    buf_add(&text, resp_sink_error(&s->sink));
+    s->sink.start = reply_start;
+    call_fail_text(c, buf_bytes(&text));
+}
+
+/* The session is in_multi until all that was queued has run, so that a command can tell
+ * that it must not wait for anything; but the queue is no longer its own, for whatever a
+ * command may do to the session. */
 static void run_queue(struct call *c)
 {
     struct session *s = c->session;
     struct queued *queue = TAKE(s->queue);
     size_t len = s->queue_len;
+    size_t reply_start = s->sink.start;
+    unsigned db = s->db;
+    struct outcome outcome;
 
     s->queue_len = 0;
     watch_drop_all(&c->engine->watchers, s);
     reply_array(c, len);
+    outcome = run_each(c, queue, len);
+    if (outcome.failed > 0) {
+        undo_all(c, outcome, reply_start);
+        s->db = db;
+    }
     for (size_t i = 0; i < len; i++) {
-        resp_sink_begin(&s->sink); /* A command that fails drops its own reply only. */
-        engine_run(s, queue[i].command, c->reply, queue[i].argc, queue[i].argv);
         mem_free(queue[i].argv);
     }
     mem_free(queue);

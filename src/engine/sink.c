@@ -103,6 +103,17 @@ void resp_sink_init(struct resp_sink *s, struct buf *out, enum resp_version vers
     *s = (struct resp_sink){.sink = {&resp_ops, version}, .out = out, .start = out->len};
 }
 
+struct bytes resp_sink_error(const struct resp_sink *s)
+{
+    static const struct bytes before = BYTES("-"), behind = BYTES("\r\n");
+    size_t len = s->out->len - s->start;
+
+    if (len < before.len + behind.len) { /* The client has asked for no replies. */
+        return BYTES("");
+    }
+    return (struct bytes){s->out->at + s->start + before.len, len - before.len - behind.len};
+}
+
 static void drop(struct sink *s)
 {
     (void)s;

@@ -53,6 +53,9 @@ static inline void resp_sink_begin(struct resp_sink *s)
     s->start = s->out->len;
 }
 
+/* Returns the text of the current reply, which is an error. */
+struct bytes resp_sink_error(const struct resp_sink *s);
+
 /* A sink that drops everything. */
 extern struct sink sink_nowhere;
 

@@ -92,6 +92,7 @@ const char *server_apply(struct server *s, const char **option)
     to->lfu_decay_time = from->engine.lfu_decay_time;
     to->hll_sparse_max_bytes = from->engine.hll_sparse_max_bytes;
     to->proto_max_bulk_len = from->engine.proto_max_bulk_len;
+    to->transaction_rollback = from->engine.transaction_rollback;
     to->min_replicas = from->engine.min_replicas;
     to->slowlog_us = from->engine.slowlog_us;
     to->slowlog_len = from->engine.slowlog_len;
