@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/call.h"
+#include "engine/declared.h"
 #include "store/reclaim.h"
 
 #include <assert.h>
@@ -197,12 +198,23 @@ static bool fail_call(struct session *s, const struct command *cmd, struct sink 
     return false;
 }
 
+static bool fail_undeclared(struct session *s, const struct command *cmd, struct sink *reply,
+                            struct bytes key)
+{
+    BUF_LOCAL(text);
+
+    buf_addf(&text, "ERR Script attempted to access an undeclared key: ");
+    buf_add(&text, key);
+    return fail_call(s, cmd, reply, buf_bytes(&text));
+}
+
 bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
                              const struct bytes *argv)
 {
     const struct command *container;
     const struct command *cmd = engine_find_command(s->engine, argc, argv, &container);
     const char *refusal = engine_write_refusal(s->engine);
+    struct bytes undeclared;
 
     if (cmd == NULL) {
         return fail_call(s, cmd, reply, BYTES("ERR Unknown Redis command called from script"));
@@ -225,6 +237,9 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
     if ((cmd->flags & COMMAND_DENYOOM) && !s->allow_oom && engine_out_of_memory(s->engine)) {
         return fail_call(s, cmd, reply,
                          BYTES("OOM command not allowed when used memory > 'maxmemory'."));
+    }
+    if (s->declared != NULL && !declared_allow(s->declared, cmd, argc, argv, &undeclared)) {
+        return fail_undeclared(s, cmd, reply, undeclared);
     }
     s->engine->stats.commands++;
     return engine_run(s, cmd, reply, argc, argv);

@@ -9,6 +9,7 @@
 #include "engine/sink.h"
 
 struct command;
+struct declared;
 struct engine;
 struct tracker;
 struct wait;
@@ -39,9 +40,10 @@ struct session {
     bool closing; /* No more requests; ends when `out` has been sent. */
     bool no_evict;
     bool no_touch;
-    bool in_script; /* The session that a script's calls run in: no client. */
-    bool read_only; /* Of such: writing commands are refused, */
-    bool allow_oom; /* and those that take memory are not when it is short. */
+    bool in_script;            /* The session that a script's calls run in: no client. */
+    bool read_only;            /* Of such: writing commands are refused, */
+    bool allow_oom;            /* and those that take memory are not when it is short. */
+    struct declared *declared; /* The keys that they may name; NULL: any. */
 
     /* Replies. */
     struct resp_sink sink;

@@ -11,6 +11,7 @@ struct script {
     size_t shebang_len;   /* Of the line "#!lua ..." that the text begins with, or 0. */
     unsigned flags;       /* A set of enum script_flags. */
     struct quota quota;   /* Its own. */
+    bool warned;          /* See struct use. */
     bool kept;            /* By SCRIPT LOAD: it is not forgotten for others. */
     struct script *newer; /* Of those that are not kept, by when they were last used. */
     struct script *older;

@@ -12,7 +12,6 @@
 struct evaluation {
     struct use use;
     struct script *script;
-    size_t first_key, keys; /* Among the call's arguments; the rest is ARGV. */
     bool compiled;
 };
 
@@ -54,20 +53,14 @@ static void compile(struct runtime *r, void *context)
     }
 }
 
-static void set_global_list(lua_State *lua, int name, const struct bytes *items, size_t count)
+static void set_arguments(struct runtime *r, const struct use *u)
 {
-    lua_pushvalue(lua, name);
-    script_push_list(lua, items, count);
-    lua_rawset(lua, SANDBOX_GLOBALS);
-}
-
-static void set_arguments(struct runtime *r, const struct evaluation *e)
-{
-    const struct call *c = e->use.call;
-    const struct bytes *keys = c->argv + e->first_key;
-
-    set_global_list(r->lua, SANDBOX_KEYS, keys, e->keys);
-    set_global_list(r->lua, SANDBOX_ARGV, keys + e->keys, c->argc - e->first_key - e->keys);
+    lua_pushvalue(r->lua, SANDBOX_KEYS);
+    script_push_keys(r->lua, u);
+    lua_rawset(r->lua, SANDBOX_GLOBALS);
+    lua_pushvalue(r->lua, SANDBOX_ARGV);
+    script_push_arguments(r->lua, u);
+    lua_rawset(r->lua, SANDBOX_GLOBALS);
     r->has_arguments = true;
 }
 
@@ -77,7 +70,7 @@ static void evaluate(struct runtime *r, void *context)
 
     compile(r, e);
     if (e->compiled) {
-        set_arguments(r, e);
+        set_arguments(r, &e->use);
         script_call(r, &e->use, 0);
     }
 }
@@ -87,10 +80,8 @@ static void evaluate(struct runtime *r, void *context)
 static bool run_script(struct call *c, struct script *s, size_t keys, bool read_only)
 {
     struct evaluation e = {
-        .use = {.call = c, .name = s->sha, .quota = s->quota},
+        .use = {.call = c, .name = s->sha, .keys = keys, .warned = &s->warned, .quota = s->quota},
         .script = s,
-        .first_key = 3,
-        .keys = keys,
     };
 
     if (!script_may_run(c, s->flags, read_only)) {

@@ -11,16 +11,12 @@
 
 struct invocation {
     struct use use;
-    const struct function *function;
-    size_t keys;
+    struct function *function;
 };
 
 static void invoke(struct runtime *r, void *context)
 {
-    enum { FIRST_KEY = 3 };
     struct invocation *i = context;
-    const struct call *c = i->use.call;
-    const struct bytes *keys = c->argv + FIRST_KEY;
     lua_State *lua = r->lua;
 
     r->engine->running.is_function = true;
@@ -30,8 +26,8 @@ static void invoke(struct runtime *r, void *context)
         r->has_arguments = false;
     }
     lua_rawgeti(lua, LUA_REGISTRYINDEX, i->function->callback);
-    script_push_list(lua, keys, i->keys);
-    script_push_list(lua, keys + i->keys, c->argc - FIRST_KEY - i->keys);
+    script_push_keys(lua, &i->use);
+    script_push_arguments(lua, &i->use);
     script_call(r, &i->use, 2);
 }
 
@@ -44,7 +40,7 @@ static void call_function(struct call *c, bool read_only)
         call_fail(c, "ERR Function not found");
         return;
     }
-    if (!script_read_key_count(c, "Bad number of keys provided", &i.keys) ||
+    if (!script_read_key_count(c, "Bad number of keys provided", &i.use.keys) ||
         !script_may_run(c, f->flags, read_only)) {
         return;
     }
@@ -53,6 +49,7 @@ static void call_function(struct call *c, bool read_only)
         i.function = f;
         i.use.name = f->at;
         i.use.line = f->line;
+        i.use.warned = &f->warned;
         i.use.quota = f->library->quota;
         script_use(&i.use, f->flags, read_only, invoke, &i);
     }

@@ -16,6 +16,7 @@ struct function {
     unsigned flags;        /* A set of enum script_flags. */
     int callback;          /* In the VM's registry. */
     int line;              /* Where that begins. */
+    bool warned;           /* See struct use. */
     uint32_t name_len;
     uint32_t description_len;
     bool has_description;

@@ -1,6 +1,7 @@
 #include "script/run.h"
 
 #include "base/log.h"
+#include "engine/declared.h"
 #include "script/convert.h"
 #include "script/error.h"
 #include "script/json.h"
@@ -10,6 +11,9 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <lauxlib.h>
+
+/* Of EVAL, FCALL and their relatives: where the keys begin. */
+enum { FIRST_KEY = 3 };
 
 const char *const script_flag_names[] = {
     "no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys", NULL,
@@ -93,13 +97,25 @@ bool script_run_command(struct runtime *r, size_t argc, const struct bytes *argv
     return ok;
 }
 
-void script_push_list(lua_State *lua, const struct bytes *items, size_t count)
+static void push_list(lua_State *lua, const struct bytes *items, size_t count)
 {
     lua_createtable(lua, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
         lua_pushlstring(lua, items[i].at, items[i].len);
         lua_rawseti(lua, -2, (int)i + 1);
     }
+}
+
+void script_push_keys(lua_State *lua, const struct use *u)
+{
+    push_list(lua, u->call->argv + FIRST_KEY, u->keys);
+}
+
+void script_push_arguments(lua_State *lua, const struct use *u)
+{
+    size_t first = FIRST_KEY + u->keys;
+
+    push_list(lua, u->call->argv + first, u->call->argc - first);
 }
 
 /* An error that a script returns undoes nothing, but is one to those who count. */
@@ -260,7 +276,15 @@ void script_use(struct use *u, unsigned flags, bool read_only,
     struct engine *engine = u->call->engine;
     struct runtime *r = engine->script;
     struct session *s = &r->session;
+    struct declared declared = {
+        .policy = (enum strict_keys)r->settings->strict_keys,
+        .script = u->name,
+        .warned = u->warned,
+        .key = u->call->argv + FIRST_KEY,
+        .count = u->keys,
+    };
 
+    s->declared = declared.policy == STRICT_NO ? NULL : &declared;
     s->db = u->call->db;
     s->read_only = read_only || (flags & SCRIPT_NO_WRITES);
     s->allow_oom = (flags & SCRIPT_ALLOW_OOM) != 0;
@@ -268,6 +292,7 @@ void script_use(struct use *u, unsigned flags, bool read_only,
     script_random_reset(r);
     engine->stats.scripts++;
     script_use_vm(u, work, context);
+    declared_clear(&declared);
     if (u->failed) {
         engine->stats.script_rollbacks++;
     }

@@ -12,6 +12,8 @@ struct use {
     const char *name; /* Of the script or function, for errors and FUNCTION STATS. */
     bool is_function;
     int line;           /* Where the function begins: a better place may be known. */
+    size_t keys;        /* Among the call's arguments, from the fourth on; then others. */
+    bool *warned;       /* Whether it has been told of that it uses others: see declared.h. */
     struct quota quota; /* Its own. */
 
     /* What has become of it so far. */
@@ -63,8 +65,9 @@ bool script_run_command(struct runtime *r, size_t argc, const struct bytes *argv
  * having failed the call, if it is none; `no_number` says so. */
 bool script_read_key_count(struct call *c, const char *no_number, size_t *keys);
 
-/* Inside script_use(): pushes strings as a table. */
-void script_push_list(lua_State *lua, const struct bytes *items, size_t count);
+/* Inside script_use(): push KEYS and ARGV. */
+void script_push_keys(lua_State *lua, const struct use *u);
+void script_push_arguments(lua_State *lua, const struct use *u);
 
 /* Inside script_use(): calls the function on the stack with `args` arguments, and replies
  * with what it returns, or takes over its error. */

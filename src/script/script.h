@@ -17,6 +17,7 @@ struct script_settings {
     int64_t busy_threshold_ms; /* busy-reply-threshold; 0: never busy. */
     size_t memory_limit;       /* script-memory-limit: bytes of Lua heap. */
     size_t undo_limit;         /* script-undo-limit: bytes; 0: none. */
+    int strict_keys;           /* script-strict-keys: enum strict_keys */
 };
 
 /* Gives an engine the ability to run scripts. `settings` is viewed, and read anew

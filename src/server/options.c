@@ -1,5 +1,7 @@
 #include "server/config.h"
 
+#include "engine/declared.h"
+
 #define FIELD(member)                                                                              \
     .place = offsetof(struct settings, member), .size = sizeof(((struct settings *)0)->member)
 
@@ -67,6 +69,8 @@ const struct option options[] = {
     {"script-time-limit",    .type = OPTION_INTEGER, FIELD(script.time_limit_ms),                   .max = INT64_MAX, .initial = "5000", .summary = "Milliseconds after which a script is ended and undone; 0 for no limit"},
     {"script-memory-limit",  .type = OPTION_MEMORY,  FIELD(script.memory_limit),                    .min = MIB, .initial = "64mb", .summary = "Bytes of Lua memory at which a script is ended and undone"},
     {"script-undo-limit",    .type = OPTION_MEMORY,  FIELD(script.undo_limit),                      .initial = "256mb", .summary = "Bytes of what it takes to undo a script at which it is ended and undone; 0 for no limit"},
+    {"transaction-rollback", .type = OPTION_BOOL,    FIELD(engine.transaction_rollback), .initial = "no", .summary = "Undo all of a transaction if one of its commands fails"},
+    {"script-strict-keys",   .type = OPTION_ENUM,    FIELD(script.strict_keys), .words = strict_keys_names, .initial = "no", .summary = "What becomes of a script that uses a key which is not among its KEYS: nothing (no), a line in the log (warn), or an error (yes)"},
 
     {"min-replicas-to-write", "min-slaves-to-write", .type = OPTION_INTEGER, FIELD(engine.min_replicas), .initial = "0", .summary = "Other servers that must have a write; more than 0 refuses all writes, since there are none"},
     {"slowlog-log-slower-than",   .type = OPTION_INTEGER, FIELD(engine.slowlog_us), .min = -1, .max = INT64_MAX / 1000, .initial = "10000", .summary = "Microseconds of a command that SLOWLOG tells of; -1 for none"},
