@@ -5,7 +5,7 @@
 #include "base/sha1.h"
 #include "engine/version.h"
 #include "script/error.h"
-#include "script/library.h"
+#include "script/loading.h"
 #include "script/sink.h"
 
 #include <lauxlib.h>
@@ -315,7 +315,8 @@ static const struct {
     {"error_reply", api_error_reply, AT_WORK},
     {"log", api_log, ALWAYS},
     {"pcall", api_pcall, AT_WORK},
-    {"register_function", library_register, STAGE_LOADING},
+    {"library", loading_import, STAGE_LOADING},
+    {"register_function", loading_register, STAGE_LOADING},
     {"replicate_commands", api_replicate_commands, STAGE_SCRIPT},
     {"rollback", api_rollback, AT_WORK},
     {"set_repl", api_set_repl, AT_WORK},

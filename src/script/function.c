@@ -72,61 +72,71 @@ bool function_is_fcall(const struct command *cmd)
 
 /* FUNCTION LOAD and its relatives */
 
-/* Libraries that are to be kept, compiled. */
-struct batch {
-    struct library **library;
-    size_t count;
-};
-
-static void batch_clear(struct batch *b)
+static void loader_clear(struct loader *o)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        library_free(b->library[i]);
+    for (size_t i = 0; i < o->count; i++) {
+        library_free(o->candidate[i]);
     }
-    mem_free(b->library);
+    mem_free(o->candidate);
 }
 
-#define BATCH_LOCAL(name) __attribute__((cleanup(batch_clear))) struct batch name = {0}
+#define LOADER_LOCAL(name, c)                                                                      \
+    __attribute__((cleanup(loader_clear))) struct loader name = {.call = (c)}
 
-static void batch_add(struct batch *b, struct library *l)
+static void loader_add(struct loader *o, struct library *l)
 {
-    b->library = mem_realloc(b->library, (b->count + 1) * sizeof *b->library);
-    b->library[b->count++] = l;
+    o->candidate = mem_realloc(o->candidate, (o->count + 1) * sizeof *o->candidate);
+    o->candidate[o->count++] = l;
 }
 
-static bool replaces(const struct batch *b, const struct library *other)
+/* Loads all libraries that are to be added. Returns false, having failed the call, if
+ * one of them cannot be. */
+static bool load_all(struct loader *o)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        if (bytes_equal(bytes_of(b->library[i]->name), bytes_of(other->name))) {
+    BUF_LOCAL(error);
+
+    for (size_t i = 0; i < o->count; i++) {
+        if (!o->candidate[i]->is_loaded && !library_load(o, o->candidate[i], &error)) {
+            call_fail_text(o->call, buf_bytes(&error));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool replaces(const struct loader *o, const struct library *other)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        if (bytes_equal(bytes_of(o->candidate[i]->name), bytes_of(other->name))) {
             return true;
         }
     }
     return false;
 }
 
-/* Whether a function of library `number` of a batch is one of a library that stays, or
- * of one before it in the batch. */
-static bool is_taken(struct call *c, const struct batch *b, size_t number, const struct function *f)
+/* Whether a function of library `number` of those to be added is one of a library that
+ * stays, or of one before it. */
+static bool is_taken(const struct loader *o, size_t number, const struct function *f)
 {
-    const struct function *old = libraries_find_function(c, function_name(f));
+    const struct function *old = libraries_find_function(o->call, function_name(f));
 
-    if (old != NULL && !replaces(b, old->library)) {
+    if (old != NULL && !replaces(o, old->library)) {
         return true;
     }
     for (size_t i = 0; i < number; i++) {
-        if (library_has(b->library[i], function_name(f))) {
+        if (library_has(o->candidate[i], function_name(f))) {
             return true;
         }
     }
     return false;
 }
 
-static bool functions_are_free(struct call *c, const struct batch *b)
+static bool functions_are_free(const struct loader *o)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        for (const struct function *f = b->library[i]->first; f != NULL; f = f->next) {
-            if (is_taken(c, b, i, f)) {
-                call_fail(c, "ERR Function %s already exists", f->at);
+    for (size_t i = 0; i < o->count; i++) {
+        for (const struct function *f = o->candidate[i]->first; f != NULL; f = f->next) {
+            if (is_taken(o, i, f)) {
+                call_fail(o->call, "ERR Function %s already exists", f->at);
                 return false;
             }
         }
@@ -135,13 +145,13 @@ static bool functions_are_free(struct call *c, const struct batch *b)
 }
 
 /* Makes the changes, and takes the libraries over. */
-static void keep(struct call *c, struct batch *b)
+static void keep(struct loader *o)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        struct library *l = TAKE(b->library[i]);
+    for (size_t i = 0; i < o->count; i++) {
+        struct library *l = TAKE(o->candidate[i]);
 
-        call_make(c, change_text_put(TEXT_LIBRARY, text_new(bytes_of(l->name), l->text)));
-        libraries_put(c, l);
+        call_make(o->call, change_text_put(TEXT_LIBRARY, text_new(bytes_of(l->name), l->text)));
+        libraries_put(o->call, l);
     }
 }
 
@@ -180,7 +190,7 @@ static bool parse_load(struct call *c, bool *replace, struct bytes *text)
 
 static void function_load(struct call *c)
 {
-    BATCH_LOCAL(batch);
+    LOADER_LOCAL(loader, c);
     BUF_LOCAL(error);
     struct library *l;
     struct bytes text;
@@ -189,22 +199,28 @@ static void function_load(struct call *c)
     if (!parse_load(c, &replace, &text)) {
         return;
     }
-    l = library_compile(c, text, &error);
+    l = library_read(c, text, &error);
     if (l == NULL) {
         call_fail_text(c, buf_bytes(&error));
         return;
     }
-    batch_add(&batch, l);
-    if (name_is_free(c, l, replace) && functions_are_free(c, &batch)) {
+    loader_add(&loader, l);
+    if (load_all(&loader) && name_is_free(c, l, replace) && functions_are_free(&loader)) {
         reply_bytes(c, bytes_of(l->name));
-        keep(c, &batch);
+        keep(&loader);
     }
 }
 
 static void function_delete(struct call *c)
 {
+    const struct library *user = libraries_find_user(c, c->argv[2]);
+
     if (texts_find(c->engine->data->texts[TEXT_LIBRARY], c->argv[2]) == NULL) {
         call_fail(c, "ERR Library not found");
+        return;
+    }
+    if (user != NULL) {
+        call_fail(c, "ERR Library '%s' uses this one", user->name);
         return;
     }
     call_make(c, change_text_remove(TEXT_LIBRARY, c->argv[2]));
@@ -256,47 +272,42 @@ static bool parse_policy(struct call *c, enum policy *policy)
     return true;
 }
 
-struct restoring {
-    struct call *call;
-    struct batch *batch;
-};
-
 static bool restore_text(struct bytes text, void *context)
 {
-    struct restoring *r = context;
+    struct loader *o = context;
     struct library *l;
     BUF_LOCAL(error);
 
-    l = library_compile(r->call, text, &error);
+    l = library_read(o->call, text, &error);
     if (l == NULL) {
-        call_fail_text(r->call, buf_bytes(&error));
+        call_fail_text(o->call, buf_bytes(&error));
         return false;
     }
-    if (replaces(r->batch, l)) {
-        call_fail(r->call, "ERR Library %s already exists", l->name);
+    if (replaces(o, l)) {
+        call_fail(o->call, "ERR Library %s already exists", l->name);
         library_free(l);
         return false;
     }
-    batch_add(r->batch, l);
+    loader_add(o, l);
     return true;
 }
 
-static bool read_payload(struct call *c, struct batch *batch)
+static bool read_payload(struct loader *o)
 {
-    struct restoring restoring = {c, batch};
-    const char *problem = rdb_restore_libraries(c->argv[2], restore_text, &restoring);
+    struct call *c = o->call;
+    const char *problem = rdb_restore_libraries(c->argv[2], restore_text, o);
 
     if (problem != NULL && !c->failed) {
         call_fail(c, "ERR %s", problem);
     }
-    return problem == NULL;
+    return problem == NULL && load_all(o);
 }
 
-static bool names_are_free(struct call *c, const struct batch *b)
+static bool names_are_free(const struct loader *o)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        if (libraries_find(c, bytes_of(b->library[i]->name)) != NULL) {
-            call_fail(c, "ERR Library %s already exists", b->library[i]->name);
+    for (size_t i = 0; i < o->count; i++) {
+        if (libraries_find(o->call, bytes_of(o->candidate[i]->name)) != NULL) {
+            call_fail(o->call, "ERR Library %s already exists", o->candidate[i]->name);
             return false;
         }
     }
@@ -305,17 +316,21 @@ static bool names_are_free(struct call *c, const struct batch *b)
 
 static void function_restore(struct call *c)
 {
-    BATCH_LOCAL(batch);
+    LOADER_LOCAL(loader, c);
     enum policy policy;
 
-    if (!parse_policy(c, &policy) || !read_payload(c, &batch)) {
+    if (!parse_policy(c, &policy)) {
+        return;
+    }
+    loader.replaces_all = policy == FLUSH;
+    if (!read_payload(&loader)) {
         return;
     }
     if (policy == FLUSH) {
         call_remove_texts(c, TEXT_LIBRARY);
     }
-    if ((policy != APPEND || names_are_free(c, &batch)) && functions_are_free(c, &batch)) {
-        keep(c, &batch);
+    if ((policy != APPEND || names_are_free(&loader)) && functions_are_free(&loader)) {
+        keep(&loader);
         reply_ok(c);
     }
 }

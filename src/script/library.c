@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "script/error.h"
 #include "script/function.h"
+#include "script/loading.h"
 #include "script/sandbox.h"
 
 #include <assert.h>
@@ -16,16 +17,9 @@ struct libraries {
     uint64_t version;          /* Of the texts that they were compiled from. */
 };
 
-/* A library that is being loaded. */
-struct loading {
-    struct use use;
-    struct library *library;
-    struct bytes body; /* Behind its first line, whose end counts as a line. */
-};
-
 enum { LOAD_LIMIT_MS = 500 };
 
-static const char bad_name[] =
+const char library_bad_name[] =
     "Library names can only contain letters, numbers, or underscores(_) and must be at least one "
     "character long";
 
@@ -76,11 +70,13 @@ static const struct table_type function_type = {.key = function_key};
 
 /* Libraries. */
 
-static struct library *library_new(struct bytes name, struct bytes text)
+static struct library *library_new(struct runtime *r, struct bytes name, struct bytes text)
 {
     struct library *l = mem_zalloc(sizeof *l + name.len + 1 + text.len);
     char *at = (char *)(l + 1);
 
+    l->runtime = r;
+    l->exports = LUA_NOREF;
     memcpy(at, name.at, name.len);
     l->name = at;
     at += name.len + 1;
@@ -89,18 +85,35 @@ static struct library *library_new(struct bytes name, struct bytes text)
     return l;
 }
 
-void library_free(struct library *l)
+/* Puts a library back to how it was before it was loaded. */
+static void unload(struct library *l)
 {
     struct function *next;
 
-    if (l == NULL) {
-        return;
-    }
     for (struct function *f = l->first; f != NULL; f = next) {
         next = f->next;
+        runtime_drop_function(l->runtime, f->callback, l->generation);
         mem_free(f);
     }
-    mem_free(l);
+    runtime_drop_function(l->runtime, l->exports, l->generation);
+    for (size_t i = 0; i < l->used_count; i++) {
+        buf_clear(&l->used[i]);
+    }
+    mem_free(l->used);
+    l->first = NULL;
+    l->last = NULL;
+    l->count = 0;
+    l->used = NULL;
+    l->used_count = 0;
+    l->exports = LUA_NOREF;
+}
+
+void library_free(struct library *l)
+{
+    if (l != NULL) {
+        unload(l);
+        mem_free(l);
+    }
 }
 
 static struct function *find_in(const struct library *l, struct bytes name)
@@ -118,7 +131,45 @@ bool library_has(const struct library *l, struct bytes function)
     return find_in(l, function) != NULL;
 }
 
-static bool is_name(struct bytes name)
+void library_add_function(struct library *l, const struct function_info *info)
+{
+    struct bytes name = info->name, description = info->description;
+    struct function *f = mem_zalloc(sizeof *f + name.len + 1 + description.len + name.len);
+
+    f->library = l;
+    f->flags = info->flags;
+    f->callback = info->callback;
+    f->line = info->line;
+    f->name_len = (uint32_t)name.len;
+    f->description_len = (uint32_t)description.len;
+    f->has_description = info->has_description;
+    memcpy(f->at, name.at, name.len);
+    if (description.len > 0) {
+        memcpy(f->at + name.len + 1, description.at, description.len);
+    }
+    write_small(name, f->at + name.len + 1 + description.len);
+    if (l->last != NULL) {
+        l->last->next = f;
+    } else {
+        l->first = f;
+    }
+    l->last = f;
+    l->count++;
+}
+
+void library_note_use(struct library *l, struct bytes name)
+{
+    l->used = mem_realloc(l->used, (l->used_count + 1) * sizeof *l->used);
+    l->used[l->used_count] = (struct buf){0};
+    buf_add(&l->used[l->used_count++], name);
+}
+
+static bool is_ready(const struct library *l)
+{
+    return !l->outdated && l->generation == l->runtime->generation;
+}
+
+bool library_is_name(struct bytes name)
 {
     for (size_t i = 0; i < name.len; i++) {
         if (!isalnum((unsigned char)name.at[i]) && name.at[i] != '_') {
@@ -166,8 +217,8 @@ static bool read_name(struct bytes text, struct header *h, struct buf *error)
         return false;
     }
     h->name = without_quotes(text);
-    if (!is_name(h->name)) {
-        buf_addf(error, "ERR %s", bad_name);
+    if (!library_is_name(h->name)) {
+        buf_addf(error, "ERR %s", library_bad_name);
         return false;
     }
     return true;
@@ -219,6 +270,21 @@ static bool read_header(struct bytes text, struct header *h, struct buf *error)
     return h->name.len > 0;
 }
 
+static const struct texts *texts_of(const struct call *c)
+{
+    return c->engine->data->texts[TEXT_LIBRARY];
+}
+
+static bool uses_itself(const struct library *l, struct bytes name)
+{
+    for (size_t i = 0; i < l->used_count; i++) {
+        if (bytes_equal(buf_bytes(&l->used[i]), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Loading, inside of what can be left by a jump. */
 
 /* Takes over what was raised; the text of a table's `err`. */
@@ -239,233 +305,158 @@ static void take_error(struct runtime *r, struct loading *loading, const char *w
     loading->use.failed = true;
 }
 
+/* What the text of a library returns, it shares: a table is protected, so that nobody
+ * changes what others see. */
+static void keep_exports(lua_State *lua, struct library *l)
+{
+    if (lua_istable(lua, -1)) {
+        sandbox_protect(lua);
+    }
+    if (lua_isuserdata(lua, -1) || lua_isfunction(lua, -1)) {
+        l->exports = luaL_ref(lua, LUA_REGISTRYINDEX);
+    }
+}
+
 static void load(struct runtime *r, void *context)
 {
     struct loading *loading = context;
+    struct library *l = loading->library;
     lua_State *lua = r->lua;
 
     r->loading = loading;
+    l->generation = r->generation;
     lua_settop(lua, SANDBOX_TOP);
     if (!sandbox_load_library(lua, loading->body, "@user_function")) {
         take_error(r, loading, "compiling function");
         return;
     }
     sandbox_set_loading(lua, true);
-    if (lua_pcall(lua, 0, 0, SANDBOX_ON_ERROR) != 0) {
+    if (lua_pcall(lua, 0, 1, SANDBOX_ON_ERROR) != 0) {
         take_error(r, loading, "registering functions");
+    } else {
+        keep_exports(lua, l);
     }
     sandbox_set_loading(lua, false);
-    loading->library->generation = r->generation;
-}
-
-/* Fails as the rest of the API does, by an error that tells of no place. */
-static int fail(lua_State *lua, const char *text)
-{
-    lua_createtable(lua, 0, 1);
-    lua_pushfstring(lua, "ERR %s", text);
-    lua_setfield(lua, -2, "err");
-    return lua_error(lua);
-}
-
-/* What a library says of a function. The texts are the VM's. */
-struct registration {
-    struct bytes name;
-    struct bytes description;
-    bool has_description;
-    bool has_callback;
-    unsigned flags;
-};
-
-/* The table of flags is on the stack. */
-static bool read_flags(lua_State *lua, unsigned *flags)
-{
-    struct bytes name;
-
-    for (int i = 1;; i++) {
-        lua_rawgeti(lua, -1, i);
-        if (lua_isnil(lua, -1)) {
-            lua_pop(lua, 1);
-            return true;
-        }
-        name.at = lua_type(lua, -1) == LUA_TSTRING ? lua_tolstring(lua, -1, &name.len) : NULL;
-        lua_pop(lua, 1); /* The table keeps it. */
-        if (name.at == NULL || script_flag_of(name) == 0) {
-            return false;
-        }
-        *flags |= script_flag_of(name);
-    }
-}
-
-/* Takes one of the named arguments, whose content is on the stack; the callback goes to
- * index 2. Returns what is wrong, or NULL. */
-static const char *take_named(lua_State *lua, const char *name, struct registration *r)
-{
-    if (strcmp(name, "function_name") == 0) {
-        if (lua_type(lua, -1) != LUA_TSTRING) {
-            return "function_name argument given to redis.register_function must be a string";
-        }
-        r->name.at = lua_tolstring(lua, -1, &r->name.len);
-    } else if (strcmp(name, "description") == 0) {
-        if (lua_type(lua, -1) != LUA_TSTRING) {
-            return "description argument given to redis.register_function must be a string";
-        }
-        r->description.at = lua_tolstring(lua, -1, &r->description.len);
-        r->has_description = true;
-    } else if (strcmp(name, "callback") == 0) {
-        if (!lua_isfunction(lua, -1)) {
-            return "callback argument given to redis.register_function must be a function";
-        }
-        lua_pushvalue(lua, -1);
-        lua_replace(lua, 2);
-        r->has_callback = true;
-    } else if (strcmp(name, "flags") == 0) {
-        if (!lua_istable(lua, -1)) {
-            return "flags argument to redis.register_function must be a table representing "
-                   "function flags";
-        }
-        if (!read_flags(lua, &r->flags)) {
-            return "unknown flag given";
-        }
-    } else {
-        return "unknown argument given to redis.register_function";
-    }
-    return NULL;
-}
-
-static const char *read_table(lua_State *lua, struct registration *r)
-{
-    const char *problem;
-
-    if (!lua_istable(lua, 1)) {
-        return "calling redis.register_function with a single argument is only applicable to Lua "
-               "table (representing named arguments).";
-    }
-    lua_pushnil(lua); /* Where the callback goes. */
-    lua_pushnil(lua);
-    while (lua_next(lua, 1) != 0) {
-        if (lua_type(lua, -2) != LUA_TSTRING) {
-            return "named argument key given to redis.register_function is not a string";
-        }
-        problem = take_named(lua, lua_tostring(lua, -2), r);
-        if (problem != NULL) {
-            return problem;
-        }
-        lua_pop(lua, 1);
-    }
-    if (r->name.at == NULL) {
-        return "redis.register_function must get a function name argument";
-    }
-    return r->has_callback ? NULL : "redis.register_function must get a callback argument";
-}
-
-static const char *read_two(lua_State *lua, struct registration *r)
-{
-    if (lua_type(lua, 1) != LUA_TSTRING) {
-        return "first argument to redis.register_function must be a string";
-    }
-    if (!lua_isfunction(lua, 2)) {
-        return "second argument to redis.register_function must be a function";
-    }
-    r->name.at = lua_tolstring(lua, 1, &r->name.len);
-    return NULL;
-}
-
-/* Adds a function to the library that is being loaded. Its callback is on the stack. */
-static void add_function(struct runtime *r, const struct registration *registration)
-{
-    struct library *l = r->loading->library;
-    struct bytes name = registration->name, description = registration->description;
-    struct function *f;
-    lua_Debug place;
-    int callback;
-
-    lua_pushvalue(r->lua, -1);
-    lua_getinfo(r->lua, ">S", &place);
-    callback = luaL_ref(r->lua, LUA_REGISTRYINDEX);
-    r->in_call = 1;
-    f = mem_zalloc(sizeof *f + name.len + 1 + description.len + name.len);
-    f->library = l;
-    f->flags = registration->flags | SCRIPT_DECLARED;
-    f->callback = callback;
-    f->line = place.linedefined;
-    f->name_len = (uint32_t)name.len;
-    f->description_len = (uint32_t)description.len;
-    f->has_description = registration->has_description;
-    memcpy(f->at, name.at, name.len);
-    if (description.len > 0) {
-        memcpy(f->at + name.len + 1, description.at, description.len);
-    }
-    write_small(name, f->at + name.len + 1 + description.len);
-    if (l->last != NULL) {
-        l->last->next = f;
-    } else {
-        l->first = f;
-    }
-    l->last = f;
-    l->count++;
-    r->in_call = 0;
-    runtime_poll(r);
-}
-
-int library_register(lua_State *lua)
-{
-    struct runtime *r = runtime_of(lua);
-    struct registration registration = {.flags = 0};
-    const char *problem;
-    int count = lua_gettop(lua);
-
-    if (count < 1 || count > 2) {
-        return fail(lua, "wrong number of arguments to redis.register_function");
-    }
-    if (r->loading == NULL) {
-        return fail(lua, "redis.register_function can only be called on FUNCTION LOAD command");
-    }
-    problem = count == 1 ? read_table(lua, &registration) : read_two(lua, &registration);
-    if (problem != NULL) {
-        return fail(lua, problem);
-    }
-    if (!is_name(registration.name)) {
-        return fail(lua, bad_name);
-    }
-    if (find_in(r->loading->library, registration.name) != NULL) {
-        return fail(lua, "Function already exists in the library");
-    }
-    lua_pushvalue(lua, 2);
-    add_function(r, &registration);
-    return 0;
 }
 
 /* Loading, outside. */
 
 /* Runs the text of a library. Returns false, with the error appended, if it fails. */
-static bool run_text(struct call *c, struct library *l, struct buf *error)
+static bool run_text(struct loading *loading, struct buf *error)
 {
+    struct call *c = loading->use.call;
     struct runtime *r = c->engine->script;
-    const char *line_end = memchr(l->text.at, '\n', l->text.len);
-    struct loading loading = {
-        .use = {.call = c,
-                .name = l->name,
-                .is_function = true,
-                .quota = {.time_ms = LOAD_LIMIT_MS}},
-        .library = l,
-    };
+    const struct library *l = loading->library;
     enum runtime_end end;
 
-    loading.body = (struct bytes){line_end, (size_t)(l->text.at + l->text.len - line_end)};
     r->session.db = c->db;
-    end = script_run_vm(&loading.use, load, &loading);
+    end = script_run_vm(&loading->use, load, loading);
     r->loading = NULL;
     if (end == RUNTIME_TIME) {
         buf_addf(error, "ERR FUNCTION LOAD timeout");
     } else {
-        buf_add(error, buf_bytes(&loading.use.text));
+        buf_add(error, buf_bytes(&loading->use.text));
     }
-    buf_clear(&loading.use.text);
-    if (!loading.use.failed && l->count == 0) {
+    buf_clear(&loading->use.text);
+    if (!loading->use.failed && l->count == 0 && l->exports == LUA_NOREF) {
         buf_addf(error, "ERR No functions registered");
         return false;
     }
-    return !loading.use.failed;
+    return !loading->use.failed;
+}
+
+static bool is_at_work(const struct loader *o, struct bytes name)
+{
+    for (const struct loading *l = o->innermost; l != NULL; l = l->outer) {
+        if (bytes_equal(bytes_of(l->library->name), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct library *find_candidate(const struct loader *o, struct bytes name)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        if (bytes_equal(bytes_of(o->candidate[i]->name), name)) {
+            return o->candidate[i];
+        }
+    }
+    return NULL;
+}
+
+static bool compile_kept(struct loader *o, const struct text *text, struct buf *error);
+
+/* Has a library compiled that another one needs. */
+static bool provide(struct loader *o, struct bytes name, struct buf *error)
+{
+    struct library *candidate = find_candidate(o, name);
+    const struct text *kept = texts_find(texts_of(o->call), name);
+    struct loader without_candidates = {.call = o->call, .innermost = o->innermost};
+
+    if (is_at_work(o, name)) {
+        buf_addf(error, "ERR Error registering functions: libraries must not use each other in a "
+                        "circle");
+        return false;
+    }
+    if (candidate != NULL) {
+        return library_load(o, candidate, error);
+    }
+    if (kept == NULL || o->replaces_all) {
+        buf_addf(error, "ERR Error registering functions: there is no library '");
+        buf_add(error, name);
+        buf_addf(error, "'");
+        return false;
+    }
+    return compile_kept(&without_candidates, kept, error);
+}
+
+/* Loads it once. If it needs another library, that is compiled, and *again set. */
+static bool try_to_load(struct loader *o, struct library *l, bool *again, struct buf *error)
+{
+    const char *line_end = memchr(l->text.at, '\n', l->text.len);
+    struct loading loading = {
+        .use = {.call = o->call,
+                .name = l->name,
+                .is_function = true,
+                .quota = {.time_ms = LOAD_LIMIT_MS}},
+        .library = l,
+        .loader = o,
+        .body = {line_end, (size_t)(l->text.at + l->text.len - line_end)},
+        .outer = o->innermost,
+    };
+    bool ok;
+
+    o->innermost = &loading;
+    ok = run_text(&loading, error);
+    *again = loading.needs.len > 0;
+    if (*again) {
+        error->len = 0;
+        ok = provide(o, buf_bytes(&loading.needs), error);
+    }
+    buf_clear(&loading.needs);
+    o->innermost = loading.outer;
+    return ok;
+}
+
+bool library_load(struct loader *o, struct library *l, struct buf *error)
+{
+    bool again = true;
+
+    /* Each time, one more of the libraries that it uses has been compiled. */
+    for (int i = 0; again && i <= LIBRARY_USES_MAX; i++) {
+        unload(l);
+        if (!try_to_load(o, l, &again, error)) {
+            return false;
+        }
+    }
+    if (again) {
+        buf_addf(error, "ERR Error registering functions: a library may use up to %d others",
+                 LIBRARY_USES_MAX);
+        return false;
+    }
+    l->is_loaded = true;
+    return true;
 }
 
 bool script_library_name(struct bytes text, struct bytes *name)
@@ -480,7 +471,7 @@ bool script_library_name(struct bytes text, struct bytes *name)
     return true;
 }
 
-struct library *library_compile(struct call *c, struct bytes text, struct buf *error)
+struct library *library_read(struct call *c, struct bytes text, struct buf *error)
 {
     struct header header;
     struct library *l;
@@ -488,9 +479,17 @@ struct library *library_compile(struct call *c, struct bytes text, struct buf *e
     if (!read_header(text, &header, error)) {
         return NULL;
     }
-    l = library_new(header.name, text);
+    l = library_new(c->engine->script, header.name, text);
     l->quota = header.quota;
-    if (!run_text(c, l, error)) {
+    return l;
+}
+
+/* Returns a library, loaded, or NULL. */
+static struct library *compile(struct loader *o, struct bytes text, struct buf *error)
+{
+    struct library *l = library_read(o->call, text, error);
+
+    if (l != NULL && !library_load(o, l, error)) {
         library_free(l);
         return NULL;
     }
@@ -522,6 +521,17 @@ void libraries_free(struct libraries *l)
     }
 }
 
+/* Who uses a library that has another text now, or is gone, must be compiled again. */
+static void outdate_users(struct libraries *all, struct bytes name)
+{
+    struct table_walk walk = {0};
+    struct library *l;
+
+    while ((l = table_next(all->by_name, &walk)) != NULL) {
+        l->outdated |= uses_itself(l, name);
+    }
+}
+
 static void drop(struct libraries *all, struct library *l)
 {
     for (struct function *f = l->first; f != NULL; f = f->next) {
@@ -530,6 +540,7 @@ static void drop(struct libraries *all, struct library *l)
         }
     }
     table_remove(all->by_name, bytes_of(l->name));
+    outdate_users(all, bytes_of(l->name));
     library_free(l);
 }
 
@@ -546,11 +557,6 @@ static void put(struct libraries *all, struct library *l)
     }
 }
 
-static const struct texts *texts_of(const struct call *c)
-{
-    return c->engine->data->texts[TEXT_LIBRARY];
-}
-
 void libraries_put(struct call *c, struct library *l)
 {
     struct libraries *all = c->engine->script->libraries;
@@ -564,7 +570,7 @@ static bool is_stale(const struct texts *texts, const struct library *l)
 {
     const struct text *text = texts_find(texts, bytes_of(l->name));
 
-    return text == NULL || !bytes_equal(text_content(text), l->text);
+    return text == NULL || l->is_broken || !bytes_equal(text_content(text), l->text);
 }
 
 static struct library *find_stale(struct libraries *all, const struct texts *texts)
@@ -577,19 +583,31 @@ static struct library *find_stale(struct libraries *all, const struct texts *tex
     return l;
 }
 
-/* A text that was kept as a library, and cannot be compiled here, has no functions. */
-static void compile_kept(struct call *c, struct libraries *all, const struct text *text)
+static bool compile_kept(struct loader *o, const struct text *text, struct buf *error)
 {
+    struct library *l = compile(o, text_content(text), error);
+
+    if (l != NULL) {
+        put(o->call->engine->script->libraries, l);
+    }
+    return l != NULL;
+}
+
+/* A text that was kept as a library, and cannot be compiled here, has no functions until
+ * other libraries come. */
+static void compile_or_do_without(struct call *c, struct libraries *all, const struct text *text)
+{
+    struct loader loader = {.call = c};
     struct library *l;
     BUF_LOCAL(error);
 
-    l = library_compile(c, text_content(text), &error);
-    if (l == NULL) {
+    if (!compile_kept(&loader, text, &error)) {
         log_write(LOG_WARNING, "A library that is kept cannot be compiled: %.*s", (int)error.len,
                   error.at);
-        l = library_new(text_name(text), text_content(text));
+        l = library_new(c->engine->script, text_name(text), text_content(text));
+        l->is_broken = true;
+        put(all, l);
     }
-    put(all, l);
 }
 
 /* Follows the dataset. */
@@ -609,11 +627,47 @@ static struct libraries *current(struct call *c)
     }
     while ((text = texts_next(texts, &walk)) != NULL) {
         if (table_find(all->by_name, text_name(text)) == NULL) {
-            compile_kept(c, all, text);
+            compile_or_do_without(c, all, text);
         }
     }
     all->version = texts_version(texts);
     return all;
+}
+
+struct library *loader_ready(const struct loader *o, struct bytes name)
+{
+    struct library *l = find_candidate(o, name);
+
+    if (l == NULL && !o->replaces_all) {
+        l = table_find(o->call->engine->script->libraries->by_name, name);
+    }
+    return l != NULL && (l->is_loaded && is_ready(l)) ? l : NULL;
+}
+
+bool library_uses(const struct loader *o, const struct library *l, struct bytes name)
+{
+    const struct library *used;
+
+    if (bytes_equal(bytes_of(l->name), name) || uses_itself(l, name)) {
+        return true;
+    }
+    for (size_t i = 0; i < l->used_count; i++) {
+        used = loader_ready(o, buf_bytes(&l->used[i]));
+        if (used != NULL && library_uses(o, used, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct library *libraries_find_user(struct call *c, struct bytes name)
+{
+    struct table_walk walk = {0};
+    const struct library *l;
+
+    while ((l = libraries_next(c, &walk)) != NULL && !uses_itself(l, name)) {
+    }
+    return l;
 }
 
 struct library *libraries_find(struct call *c, struct bytes name)
@@ -646,22 +700,22 @@ size_t libraries_compiled_functions(const struct libraries *l)
 
 struct function *library_need(struct call *c, struct function *f)
 {
-    struct runtime *r = c->engine->script;
+    struct loader loader = {.call = c};
     struct library *fresh;
     struct function *found;
     BUF_LOCAL(name);
     BUF_LOCAL(error);
 
-    if (f->library->generation == r->generation) {
+    if (is_ready(f->library)) {
         return f;
     }
     buf_add(&name, function_name(f));
-    fresh = library_compile(c, f->library->text, &error);
+    fresh = compile(&loader, f->library->text, &error);
     if (fresh == NULL) {
         call_fail_text(c, buf_bytes(&error));
         return NULL;
     }
-    put(r->libraries, fresh);
+    put(c->engine->script->libraries, fresh);
     found = find_in(fresh, buf_bytes(&name));
     if (found == NULL) {
         call_fail(c, "ERR Function not found");

@@ -25,13 +25,20 @@ struct function {
 };
 
 struct library {
-    const char *name;       /* Behind this struct. */
-    struct function *first; /* In the order they were registered. */
+    struct runtime *runtime; /* Viewed. */
+    const char *name;        /* Behind this struct. */
+    struct function *first;  /* In the order they were registered. */
     struct function *last;
     size_t count;
     uint64_t generation; /* Of the VM in which they are. */
     struct quota quota;  /* Of each call of a function. */
-    struct bytes text;   /* Behind this struct. */
+    bool is_loaded;
+    bool is_broken;   /* It cannot be loaded: it has no functions. */
+    bool outdated;    /* What it uses has changed: it must be loaded again. */
+    int exports;      /* What it shares, in the VM's registry; or LUA_NOREF. */
+    struct buf *used; /* The names of the libraries that it uses. */
+    size_t used_count;
+    struct bytes text; /* Behind this struct. */
 };
 
 struct bytes function_name(const struct function *f);
@@ -42,10 +49,46 @@ struct libraries;
 struct libraries *libraries_new(void);
 void libraries_free(struct libraries *l);
 
-/* Compiles a text. Returns the library, the caller's; or NULL, with the error appended to
- * *error, if it is none. `c` is who asks. */
-struct library *library_compile(struct call *c, struct bytes text, struct buf *error);
+/* Makes a library of a text, which is not loaded yet. Returns NULL, with the error appended
+ * to *error, if its first line is not one of a library. */
+struct library *library_read(struct call *c, struct bytes text, struct buf *error);
 void library_free(struct library *l);
+
+/* Loads libraries, which may use each other. */
+struct loader {
+    struct call *call;          /* Who asks. */
+    struct library **candidate; /* To be added, and found before those that there are. */
+    size_t count;
+    bool replaces_all;         /* Those that there are will be gone. */
+    struct loading *innermost; /* What is being loaded now. */
+};
+
+/* Runs the text of a library, so that it has its functions; and of those that it uses, if
+ * they are not ready. Returns false, with the error appended, if it fails. */
+enum { LIBRARY_USES_MAX = 64 };
+bool library_load(struct loader *o, struct library *l, struct buf *error);
+
+/* Returns the library of that name if it is ready to be used by one that is being loaded;
+ * or NULL. */
+struct library *loader_ready(const struct loader *o, struct bytes name);
+
+/* Whether a library uses the one of that name, or one that does. */
+bool library_uses(const struct loader *o, const struct library *l, struct bytes name);
+
+/* For a library that is being loaded. */
+struct function_info {
+    struct bytes name;
+    struct bytes description;
+    bool has_description;
+    unsigned flags;
+    int callback;
+    int line;
+};
+void library_add_function(struct library *l, const struct function_info *info);
+void library_note_use(struct library *l, struct bytes name);
+
+bool library_is_name(struct bytes name);
+extern const char library_bad_name[];
 
 bool library_has(const struct library *l, struct bytes function);
 
@@ -54,6 +97,9 @@ bool library_has(const struct library *l, struct bytes function);
 struct library *libraries_find(struct call *c, struct bytes name);
 struct function *libraries_find_function(struct call *c, struct bytes name); /* In any case. */
 const struct library *libraries_next(struct call *c, struct table_walk *walk);
+
+/* Returns a library that uses the one of that name, or NULL. */
+const struct library *libraries_find_user(struct call *c, struct bytes name);
 
 /* How many there are. While a script runs, this is what there was when it began. */
 struct libraries_counts {
@@ -74,8 +120,5 @@ void libraries_put(struct call *c, struct library *l);
 
 /* Whether FCALL of this function only reads, as far as is known. */
 bool library_only_reads(const struct engine *e, const struct command *cmd, struct bytes name);
-
-/* redis.register_function() */
-int library_register(lua_State *lua);
 
 #endif

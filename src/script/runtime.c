@@ -347,6 +347,7 @@ struct runtime *runtime_of(lua_State *lua)
 void runtime_drop_lua(struct runtime *r)
 {
     heap_drop(&r->heap);
+    r->loaded = 0;
     r->lua = NULL;
     r->generation++;
 }
@@ -389,10 +390,16 @@ static void need_lua(struct runtime *r)
     sandbox_open(r, r->lua);
 }
 
-/* What is left in it is nothing but garbage; much of that is not kept. */
-static bool is_worth_keeping(const struct runtime *r)
+/* A script leaves nothing but garbage, and much of that is not kept. What a library has
+ * loaded is not garbage. */
+static bool is_worth_keeping(struct runtime *r)
 {
-    return r->heap.reserved <= HEAP_KEPT && r->heap.used <= r->settings->memory_limit / 2;
+    if (r->loading != NULL) {
+        r->loaded = r->heap.reserved;
+        return true;
+    }
+    return r->heap.reserved <= r->loaded + HEAP_KEPT &&
+           r->heap.used <= r->settings->memory_limit / 2;
 }
 
 static void end(struct runtime *r)

@@ -69,6 +69,7 @@ struct runtime {
     struct lua_sink sink;
     struct use *use;         /* What it runs for. */
     struct loading *loading; /* The library that registers functions now; or NULL. */
+    size_t loaded;           /* Bytes of heap reserved when the last one had. */
     bool has_arguments;      /* KEYS and ARGV are not empty. */
     uint64_t random_state;   /* math.random(). */
 

@@ -31,9 +31,7 @@ static int refuse_unknown(lua_State *lua)
     return luaL_error(lua, "Script attempted to access nonexistent global variable '%s'", name);
 }
 
-/* Replaces the table on the stack by a protected userdata through which it can be
- * read. */
-static void protect(lua_State *lua)
+void sandbox_protect(lua_State *lua)
 {
     lua_newuserdata(lua, 0);
     lua_createtable(lua, 0, 3);
@@ -324,7 +322,7 @@ static void set_function(lua_State *lua, const char *name, lua_CFunction functio
 /* Puts a library, the table on the stack, among the globals. */
 static void set_library(lua_State *lua, const char *name)
 {
-    protect(lua);
+    sandbox_protect(lua);
     lua_setfield(lua, SANDBOX_GLOBALS, name);
 }
 
@@ -388,7 +386,7 @@ static void protect_strings(lua_State *lua)
     lua_createtable(lua, 0, 1);
     lua_getfield(lua, SANDBOX_GLOBALS, "string");
     lua_setfield(lua, -2, "__index");
-    protect(lua);
+    sandbox_protect(lua);
     lua_setfield(lua, -2, "__metatable");
     lua_pop(lua, 2);
 }
@@ -429,7 +427,7 @@ static void set_api(lua_State *lua, enum script_stage stage)
     if (stage == STAGE_LOADING) {
         close_table(lua);
     }
-    protect(lua);
+    sandbox_protect(lua);
     lua_setfield(lua, -2, "redis");
 }
 
@@ -450,7 +448,7 @@ static void copy_globals(lua_State *lua)
         lua_rawset(lua, copy);
     }
     lua_pushvalue(lua, copy);
-    protect(lua);
+    sandbox_protect(lua);
     lua_setfield(lua, copy, "_G");
 }
 

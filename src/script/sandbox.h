@@ -34,6 +34,9 @@ bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name);
 bool sandbox_load_library(lua_State *lua, struct bytes text, const char *chunk_name);
 void sandbox_set_loading(lua_State *lua, bool loading);
 
+/* Replaces the table on the stack by a protected userdata through which it can be read. */
+void sandbox_protect(lua_State *lua);
+
 /* Empties KEYS and ARGV. */
 void sandbox_clear_arguments(lua_State *lua);
 
