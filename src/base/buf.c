@@ -40,6 +40,28 @@ void buf_addf(struct buf *b, const char *format, ...)
     b->len += (size_t)len;
 }
 
+void buf_add_quoted(struct buf *b, struct bytes data)
+{
+    static const char special[] = "\\\"\n\r\t\a\b";
+    static const char names[] = "\\\"nrtab";
+
+    buf_add_byte(b, '"');
+    for (size_t i = 0; i < data.len; i++) {
+        unsigned char c = (unsigned char)data.at[i];
+        const char *found = c != '\0' ? strchr(special, c) : NULL;
+
+        if (found != NULL) {
+            buf_add_byte(b, '\\');
+            buf_add_byte(b, names[found - special]);
+        } else if (c >= ' ' && c <= '~') {
+            buf_add_byte(b, (char)c);
+        } else {
+            buf_addf(b, "\\x%02x", c);
+        }
+    }
+    buf_add_byte(b, '"');
+}
+
 void buf_cut(struct buf *b, size_t len)
 {
     assert(len <= b->len);

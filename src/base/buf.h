@@ -41,6 +41,10 @@ static inline void buf_add_byte(struct buf *b, char byte)
 /* Appends text formatted as by printf(). */
 __attribute__((format(printf, 2, 3))) void buf_addf(struct buf *b, const char *format, ...);
 
+/* Appends bytes in double quotes, with escapes for what cannot be printed: as redis-cli
+ * shows strings. */
+void buf_add_quoted(struct buf *b, struct bytes data);
+
 /* Drops all bytes from `len` on. `len` must not exceed the current length. */
 void buf_cut(struct buf *b, size_t len);
 

@@ -25,6 +25,16 @@ TEST(what_is_added_stands_in_order)
     CHECK(bytes_equal(buf_bytes(&b), BYTES("one two 3 four")));
 }
 
+TEST(what_is_quoted_can_be_printed)
+{
+    BUF_LOCAL(b);
+
+    buf_add_quoted(&b, BYTES(""));
+    buf_add_quoted(&b, BYTES("a \\ \" ~ \n\r\t\a\b\0\x7f\xff"));
+    CHECK(
+        bytes_equal(buf_bytes(&b), BYTES("\"\"\"a \\\\ \\\" ~ \\n\\r\\t\\a\\b\\x00\\x7f\\xff\"")));
+}
+
 TEST(zero_bytes_are_bytes)
 {
     BUF_LOCAL(b);
@@ -121,8 +131,9 @@ TEST(a_cleared_buffer_holds_no_memory_and_can_be_used_again)
 int main(void)
 {
     return RUN(an_empty_buffer_has_no_bytes_and_no_memory, what_is_added_stands_in_order,
-               zero_bytes_are_bytes, reserved_room_is_there_and_not_yet_content,
-               a_growing_buffer_is_seldom_moved, formatted_text_may_be_long, a_cut_drops_the_end,
+               what_is_quoted_can_be_printed, zero_bytes_are_bytes,
+               reserved_room_is_there_and_not_yet_content, a_growing_buffer_is_seldom_moved,
+               formatted_text_may_be_long, a_cut_drops_the_end,
                what_is_behind_a_dropped_front_moves_up,
                a_cleared_buffer_holds_no_memory_and_can_be_used_again);
 }

@@ -40,28 +40,6 @@ static void add_sender(const struct call *c, struct buf *line)
     }
 }
 
-static void add_quoted(struct bytes text, struct buf *line)
-{
-    static const char special[] = "\\\"\n\r\t\a\b";
-    static const char names[] = "\\\"nrtab";
-
-    buf_add_byte(line, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        const char *found = c != '\0' ? strchr(special, c) : NULL;
-
-        if (found != NULL) {
-            buf_add_byte(line, '\\');
-            buf_add_byte(line, names[found - special]);
-        } else if (c >= ' ' && c <= '~') {
-            buf_add_byte(line, (char)c);
-        } else {
-            buf_addf(line, "\\x%02x", c);
-        }
-    }
-    buf_add_byte(line, '"');
-}
-
 static void describe(const struct call *c, struct buf *line)
 {
     int64_t now_us = c->engine->time.now_us;
@@ -72,8 +50,8 @@ static void describe(const struct call *c, struct buf *line)
     buf_add_byte(line, ']');
     for (size_t i = 0; i < c->argc; i++) {
         buf_add_byte(line, ' ');
-        add_quoted(secret_is_at(c->command, c->argc, c->argv, i) ? BYTES(SECRET_SHOWN) : c->argv[i],
-                   line);
+        buf_add_quoted(line, secret_is_at(c->command, c->argc, c->argv, i) ? BYTES(SECRET_SHOWN)
+                                                                           : c->argv[i]);
     }
 }
 
