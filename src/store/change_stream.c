@@ -82,17 +82,7 @@ struct change change_pending_remove(unsigned db, struct bytes key, struct bytes 
     return change_of_operands(CHANGE_PENDING_REMOVE, db, key, scratch);
 }
 
-/* All that operands may consist of. What a kind does not have is not looked at. */
-struct operands {
-    struct bytes group;
-    struct bytes consumer;
-    struct stream_id id;
-    int64_t number; /* read, seen_ms, delivered_ms */
-    uint64_t count;
-    struct stream_meta meta;
-};
-
-static bool operands_take(const struct change *c, struct operands *o)
+static bool operands_take(const struct change *c, struct stream_operands *o)
 {
     struct bytes in = c->operands;
     bool whole =
@@ -123,12 +113,12 @@ static bool operands_take(const struct change *c, struct operands *o)
 
 bool stream_operands_are_whole(const struct change *c)
 {
-    return operands_take(c, &(struct operands){0});
+    return operands_take(c, &(struct stream_operands){0});
 }
 
-static struct operands operands_of(const struct change *c)
+struct stream_operands stream_operands_of(const struct change *c)
 {
-    struct operands o = {0};
+    struct stream_operands o = {0};
     bool whole = operands_take(c, &o);
 
     assert(whole);
@@ -278,7 +268,7 @@ void make_stream_meta(struct dataset *data, const struct change *c, struct chang
                       struct arena *arena)
 {
     struct value *v = find(data, c);
-    struct operands o = operands_of(c);
+    struct stream_operands o = stream_operands_of(c);
     struct stream_meta old = stream_meta(v);
     BUF_LOCAL(scratch);
 
@@ -293,7 +283,7 @@ void make_group_set(struct dataset *data, const struct change *c, struct change 
                     struct arena *arena)
 {
     struct value *v = find(data, c);
-    struct operands o = operands_of(c);
+    struct stream_operands o = stream_operands_of(c);
     const struct stream_group *old = stream_group(v, o.group);
     BUF_LOCAL(scratch);
 
@@ -309,7 +299,7 @@ void make_group_set(struct dataset *data, const struct change *c, struct change 
 void make_group_remove(struct dataset *data, const struct change *c, struct change *inverse,
                        struct arena *arena)
 {
-    struct stream_group *g = edit_group_take(find(data, c), operands_of(c).group);
+    struct stream_group *g = edit_group_take(find(data, c), stream_operands_of(c).group);
     struct stream_back *back;
 
     if (inverse == NULL) {
@@ -333,7 +323,7 @@ void make_consumer_set(struct dataset *data, const struct change *c, struct chan
                        struct arena *arena)
 {
     struct value *v = find(data, c);
-    struct operands o = operands_of(c);
+    struct stream_operands o = stream_operands_of(c);
     const struct stream_consumer *old = group_consumer(group_of(v, o.group), o.consumer);
     BUF_LOCAL(scratch);
 
@@ -350,7 +340,7 @@ void make_consumer_set(struct dataset *data, const struct change *c, struct chan
 void make_consumer_remove(struct dataset *data, const struct change *c, struct change *inverse,
                           struct arena *arena)
 {
-    struct operands o = operands_of(c);
+    struct stream_operands o = stream_operands_of(c);
     struct stream_consumer *consumer = edit_consumer_take(find(data, c), o.group, o.consumer);
     struct stream_back *back;
 
@@ -377,7 +367,7 @@ void make_pending_set(struct dataset *data, const struct change *c, struct chang
                       struct arena *arena)
 {
     struct value *v = find(data, c);
-    struct operands o = operands_of(c);
+    struct stream_operands o = stream_operands_of(c);
     const struct stream_pending *old = group_pending(group_of(v, o.group), o.id);
     BUF_LOCAL(scratch);
 
@@ -393,7 +383,7 @@ void make_pending_remove(struct dataset *data, const struct change *c, struct ch
                          struct arena *arena)
 {
     struct value *v = find(data, c);
-    struct operands o = operands_of(c);
+    struct stream_operands o = stream_operands_of(c);
     const struct stream_pending *old = group_pending(group_of(v, o.group), o.id);
     BUF_LOCAL(scratch);
 

@@ -22,6 +22,19 @@ bool take_id(struct bytes *in, struct stream_id *id);
 void put_meta(struct buf *out, const struct stream_meta *meta);
 bool take_meta(struct bytes *in, struct stream_meta *meta);
 
+/* All that operands may consist of. What a kind does not have is not set. */
+struct stream_operands {
+    struct bytes group;
+    struct bytes consumer;
+    struct stream_id id;
+    int64_t number; /* read, seen_ms, delivered_ms */
+    uint64_t count;
+    struct stream_meta meta;
+};
+
+/* Reads the operands of a change of a kind that has them. */
+struct stream_operands stream_operands_of(const struct change *c);
+
 /* Returns whether the operands of a change are what its kind needs. */
 bool stream_operands_are_whole(const struct change *c);
 
