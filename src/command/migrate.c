@@ -210,6 +210,10 @@ static void migrate(struct call *c)
     if (!read_options(c, &m)) {
         return;
     }
+    if (c->session->dry_run) { /* The other server would keep the keys. */
+        call_fail(c, "ERR MIGRATE is not allowed in a dry run");
+        return;
+    }
     add_greeting(c, &m);
     add_keys(c, &m);
     if (m.found == 0) {

@@ -43,6 +43,7 @@ struct session {
     bool in_script;            /* The session that a script's calls run in: no client. */
     bool read_only;            /* Of such: writing commands are refused, */
     bool allow_oom;            /* and those that take memory are not when it is short. */
+    bool dry_run;              /* All will be undone; what cannot be is refused. */
     struct declared *declared; /* The keys that they may name; NULL: any. */
 
     /* Replies. */

@@ -1,6 +1,7 @@
 /* EVAL and SCRIPT. */
 #include "base/mem.h"
 #include "script/cache.h"
+#include "script/dryrun.h"
 #include "script/library.h"
 #include "script/sandbox.h"
 #include "script/sink.h"
@@ -293,6 +294,7 @@ static void script_debug(struct call *c)
 /* clang-format off */
 static const struct command script_subcommands[] = {
     {.name = "debug", .arity = 3, .flags = COMMAND_NOSCRIPT, .run = script_debug, .group = "scripting", .since = "3.2.0", .complexity = "O(1)", .summary = "Accepts NO; there is no debugger", .syntax = "YES | SYNC | NO"},
+    {.name = "dryrun", .arity = -4, .flags = DRYRUN_FLAGS, .keys = {DRYRUN_KEYS}, .run = dryrun_script, .group = "scripting", .since = "7.0.15", .complexity = "Depends on the script", .summary = "Runs a script, tells what it replies and what it would change, and undoes it", .syntax = "<script | sha1> numkeys [key ...] [arg ...]"},
     {.name = "exists", .arity = -3, .flags = COMMAND_NOSCRIPT, .run = script_exists, .group = "scripting", .since = "2.6.0", .complexity = "O(N) with N being the number of scripts asked for", .summary = "Tells which scripts are loaded", .syntax = "sha1 [sha1 ...]"},
     {.name = "flush", .arity = -2, .flags = COMMAND_NOSCRIPT, .run = script_flush, .group = "scripting", .since = "2.6.0", .complexity = "O(N) with N being the number of scripts", .summary = "Forgets all scripts", .syntax = "[ASYNC | SYNC]"},
     {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "scripting", .since = "5.0.0", .complexity = "O(1)", .summary = "Lists the subcommands", .syntax = ""},

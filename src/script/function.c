@@ -4,6 +4,7 @@
 #include "base/glob.h"
 #include "base/mem.h"
 #include "rdb/library.h"
+#include "script/dryrun.h"
 #include "script/library.h"
 #include "script/sandbox.h"
 
@@ -489,6 +490,7 @@ static void function_kill(struct call *c)
 /* clang-format off */
 static const struct command function_subcommands[] = {
     {.name = "delete", .arity = 3, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE, .run = function_delete, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Removes a library and its functions", .syntax = "library-name"},
+    {.name = "dryrun", .arity = -4, .flags = DRYRUN_FLAGS, .keys = {DRYRUN_KEYS}, .run = dryrun_function, .group = "scripting", .since = "7.0.15", .complexity = "Depends on the function", .summary = "Calls a function, tells what it replies and what it would change, and undoes it", .syntax = "function numkeys [key ...] [arg ...]"},
     {.name = "dump", .arity = 2, .flags = COMMAND_NOSCRIPT, .run = function_dump, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of libraries", .summary = "Returns all libraries in a form for FUNCTION RESTORE", .syntax = ""},
     {.name = "flush", .arity = -2, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE, .run = function_flush, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of libraries", .summary = "Removes all libraries", .syntax = "[ASYNC | SYNC]"},
     {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Lists the subcommands", .syntax = ""},

@@ -268,8 +268,8 @@ TEST(a_collection_that_is_bound_shows_its_first_elements)
     value_fill_field_expiry(hash, BYTES("g"), 77);
 
     CHECK(reads(&b, change_bind(HOME, set), "SADD s \"one\" (1 in all)"));
-    CHECK(reads(&b, change_bind(HOME, list),
-                "RPUSH l \"a\" \"b\" \"c\" \"d\" \"e\" ... (6 in all)"));
+    CHECK(
+        reads(&b, change_bind(HOME, list), "RPUSH l \"a\" \"b\" \"c\" \"d\" \"e\" ... (6 in all)"));
     CHECK(reads(&b, change_bind(HOME, zset),
                 "ZADD z -2 \"a\" -1 \"b\" 0 \"c\" 1 \"d\" 2 \"e\" ... "
                 "(6 in all, expires at 1700000000000)"));
@@ -313,8 +313,7 @@ TEST(what_is_long_is_cut)
     journal_make(&b.journal, change_bind(HOME, value_new_string(word, word, EXPIRES_NEVER)));
     CHECK(reads(&b, change_unbind(HOME, word), want));
 
-    journal_make(&b.journal,
-                 change_bind(HOME, value_new(VALUE_STREAM, BYTES("x"), EXPIRES_NEVER)));
+    journal_make(&b.journal, change_bind(HOME, value_new(VALUE_STREAM, BYTES("x"), EXPIRES_NEVER)));
     CHECK(reads(&b, add_entry(&b, 1, fields, 10),
                 "XADD x 1-2 f \"f\" f \"f\" f \"f\" f \"f\" f \"f\" f \"f\" f \"f\" f \"f\" ... "
                 "(10 fields)"));

@@ -58,6 +58,13 @@ void journal_record(struct journal *j, const struct change *c)
     }
 }
 
+void journal_keep_redo(struct journal *j)
+{
+    assert(j->newest == NULL);
+    assert(j->keeps_undo);
+    j->keeps_redo = true;
+}
+
 struct journal_mark journal_mark(const struct journal *j)
 {
     return (struct journal_mark){

@@ -50,6 +50,9 @@ static inline void journal_make(struct journal *j, struct change c)
     journal_record(j, &c);
 }
 
+/* Has redo kept from now on, by a batch that has changed nothing yet, and keeps undo. */
+void journal_keep_redo(struct journal *j);
+
 /* Keeps a copy of a note. */
 void journal_note(struct journal *j, const struct note *n);
 
