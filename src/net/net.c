@@ -104,7 +104,8 @@ static void on_cron(uv_timer_t *handle)
 
 /* The busy door. The script whose turn it is holds the loop, so the sockets are
  * asked directly. What is read here the loop will not miss, because it is the same
- * connections that read it. */
+ * connections that read it. Replies to requests that came before the script, in the
+ * same turn, are sent from here too. */
 static void serve_door(void *context)
 {
     struct net *n = context;
@@ -114,6 +115,7 @@ static void serve_door(void *context)
     bool ticked = n->conns.ticked;
 
     n->conns.time_stands = true;
+    conn_set_flush(&n->conns);
     for (struct conn *c = n->conns.first; c != NULL; c = conn_next(c)) {
         if (!conn_executing(c)) {
             fds[count] = (struct pollfd){

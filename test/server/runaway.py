@@ -287,6 +287,21 @@ class Test:
             with self.check.part(what):
                 self.end_by_kill(what, body)
 
+    def answers_from_before(self):
+        """A request may come just before a script, so that both are found at once: its
+        answer does not wait for the end of the script."""
+        self.configure(script_time_limit=0, busy_reply_threshold=BUSY_MS)
+        self.server.process.send_signal(signal.SIGSTOP)
+        self.old.send("PING")
+        self.begin("while true do end")
+        self.server.process.send_signal(signal.SIGCONT)
+        reply = self.old.read()
+        self.check.true(reply == b"PONG" or reply.startswith(b"BUSY "),
+                        f"who came with a script is answered during it: {reply!r}")
+        self.wait_until_busy("it")
+        self.old.call("SCRIPT", "KILL")
+        self.check.starts(self.client.read(), b"ERR Script killed", "and the script is ended")
+
     def shielded_growth(self):
         """Who runs out of memory, or of the C stack, is not asked by pcall."""
         self.configure(
@@ -464,6 +479,7 @@ def main():
         with test.check.part("the kinds of runaway scripts"):
             test.all_by_limit()
             test.all_by_kill()
+            test.answers_from_before()
             test.shielded_growth()
             test.changes_without_end()
             test.big_deletions()
