@@ -223,8 +223,8 @@ bool engine_call_from_script(struct session *s, struct sink *reply, size_t argc,
         return fail_call(s, cmd, reply,
                          BYTES("ERR Wrong number of args calling Redis command from script"));
     }
-    if ((cmd->flags & COMMAND_NOSCRIPT) &&
-        !(s->engine->settings.scripts_may_wait && (cmd->flags & COMMAND_BLOCKING))) {
+    if ((cmd->flags & COMMAND_NOSCRIPT) && !(s->engine->settings.scripts_may_test &&
+                                             (cmd->flags & (COMMAND_BLOCKING | COMMAND_TEST)))) {
         return fail_call(s, cmd, reply, BYTES("ERR This Redis command is not allowed from script"));
     }
     if (s->read_only && (cmd->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))) {

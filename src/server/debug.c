@@ -186,7 +186,7 @@ static void debug_pause_cron(struct call *c)
 
 static void debug_disable_deny_scripts(struct call *c)
 {
-    set_flag(c, &c->engine->settings.scripts_may_wait);
+    set_flag(c, &c->engine->settings.scripts_may_test);
 }
 
 /* Elements of lists are kept in one way, however long they are. */
@@ -349,16 +349,16 @@ static const struct command actions[] = {
     {.name = "error",             .arity = 3,  .run = debug_error,             .syntax = "text",                  .summary = "Replies with an error"},
     {.name = "help",              .arity = 2,  .run = debug_help,              .syntax = "",                      .summary = "Lists the subcommands"},
     {.name = "htstats",           .arity = -3, .run = debug_htstats,           .syntax = "db [FULL]",             .summary = "Tells the size of a database's tables"},
-    {.name = "loadaof",           .arity = 2,  .run = debug_loadaof,           .syntax = "",                      .summary = "Writes the data and reads them back; there is no append-only file"},
+    {.name = "loadaof",           .arity = 2,  .flags = COMMAND_NOSCRIPT, .run = debug_loadaof,           .syntax = "",                      .summary = "Writes the data and reads them back; there is no append-only file"},
     {.name = "log",               .arity = 3,  .run = debug_log,               .syntax = "text",                  .summary = "Writes to the log"},
     {.name = "object",            .arity = 3,  .run = debug_object,            .syntax = "key",                   .summary = "Describes how a value is kept"},
     {.name = "pause-cron",        .arity = 3,  .run = debug_pause_cron,        .syntax = "0 | 1",                 .summary = "Stops what happens by itself, or goes on"},
     {.name = "populate",          .arity = -3, .run = debug_populate,          .syntax = "count [prefix [size]]", .summary = "Sets many keys to strings"},
     {.name = "protocol",          .arity = 3,  .run = debug_protocol,          .syntax = "kind",                  .summary = "Replies with something of that kind"},
     {.name = "quicklist-packed-threshold", .arity = 3, .run = debug_quicklist, .syntax = "bytes",               .summary = "Is accepted: long elements of lists are not kept in another way"},
-    {.name = "reload",            .arity = -2, .run = debug_reload,            .syntax = "[NOSAVE | NOFLUSH | MERGE ...]", .summary = "Saves the data and reads them back; or only reads, only adds, or replaces keys"},
+    {.name = "reload",            .arity = -2, .flags = COMMAND_NOSCRIPT, .run = debug_reload,            .syntax = "[NOSAVE | NOFLUSH | MERGE ...]", .summary = "Saves the data and reads them back; or only reads, only adds, or replaces keys"},
     {.name = "set-active-expire", .arity = 3,  .run = debug_set_active_expire, .syntax = "0 | 1",                 .summary = "Stops removing keys that expire unless they are asked for, or goes on"},
-    {.name = "set-disable-deny-scripts", .arity = 3, .run = debug_disable_deny_scripts, .syntax = "0 | 1",     .summary = "Lets scripts call commands that wait, which do not, or no longer"},
+    {.name = "set-disable-deny-scripts", .arity = 3, .run = debug_disable_deny_scripts, .syntax = "0 | 1",     .summary = "Lets scripts call commands that wait, which then do not, and DEBUG; or no longer"},
     {.name = "sleep",             .arity = 3,  .run = debug_sleep,             .syntax = "seconds",               .summary = "Stops the server for a time"},
     {0},
 };
@@ -395,12 +395,13 @@ static bool is_local(const struct session *s)
 static bool is_allowed(const struct call *c)
 {
     const struct server *s = c->engine->server;
+    const struct session *client = c->session->in_script ? c->engine->client : c->session;
 
     switch ((enum debug_allowed)s->settings.debug_allowed) {
     case DEBUG_ALWAYS:
         return true;
     case DEBUG_LOCAL:
-        return is_local(c->session);
+        return client != NULL && is_local(client);
     default:
         return false;
     }
@@ -419,6 +420,10 @@ void debug(struct call *c)
     }
     if (action == NULL || !command_arity_fits(action, c->argc)) {
         call_fail_usage(c);
+        return;
+    }
+    if (c->session->in_script && (action->flags & COMMAND_NOSCRIPT)) {
+        call_fail(c, "ERR This Redis command is not allowed from script");
         return;
     }
     action->run(c);

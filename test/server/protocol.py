@@ -106,6 +106,31 @@ def protocol_3(check, server):
 
 
 @test()
+def replies_through_scripts(check, server):
+    refused = b"ERR This Redis command is not allowed from script"
+    with server.connect() as client:
+        def script(*args):
+            return client.call("EVAL", "redis.setresp(3) return redis.call('DEBUG', unpack(ARGV))",
+                               0, *args)
+
+        check.starts(script("PROTOCOL", "map"), refused, "scripts cannot call DEBUG,")
+        client.call("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1)
+        for version in (2, 3):
+            client.call("HELLO", version)
+            for kind in ("string", "integer", "double", "bignum", "null", "array", "set", "map",
+                         "true", "verbatim", "false"):
+                direct, through = client.call("DEBUG", "PROTOCOL", kind), script("PROTOCOL", kind)
+                if kind in ("map", "set"):
+                    direct, through = sorted(direct), sorted(through)
+                check.equal(through, direct, f"{kind} goes through a script in RESP{version}")
+        check.equal(script("PROTOCOL", "attrib"), b"Some real reply following the attribute",
+                    "scripts do not see attributes")
+        check.starts(script("RELOAD"), refused, "but not load other data under their feet")
+        client.call("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0)
+        check.starts(script("PROTOCOL", "map"), refused, "unless a test lets them")
+
+
+@test()
 def a_big_value_in_pieces(check, server):
     value = os.urandom(MIB) * 64
     with server.connect() as client, server.connect() as other:
