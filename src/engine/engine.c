@@ -78,6 +78,13 @@ const struct command *engine_find_command(const struct engine *e, size_t argc,
     return cmd;
 }
 
+uint32_t engine_flags(const struct engine *e, const struct command *cmd, const struct bytes *argv)
+{
+    bool asks = (cmd->flags & COMMAND_SCRIPT) && e->script_flags != NULL;
+
+    return asks ? e->script_flags(e, cmd, argv) : cmd->flags;
+}
+
 bool engine_is_over_limit(const struct engine *e)
 {
     return e->settings.maxmemory != 0 && mem_used() > e->settings.maxmemory;

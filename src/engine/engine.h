@@ -118,10 +118,9 @@ struct engine {
     struct runtime *script;            /* The script layer's. */
     void (*reclaim)(struct engine *e); /* Its way to give memory back; NULL: none. */
 
-    /* Its way to tell that a request runs a script which has said that it only reads;
-     * NULL: none. */
-    bool (*only_reads)(const struct engine *e, const struct command *cmd, size_t argc,
-                       const struct bytes *argv);
+    /* Its way to tell what a request may do that runs a script; NULL: none. */
+    uint32_t (*script_flags)(const struct engine *e, const struct command *cmd,
+                             const struct bytes *argv);
 
     struct door door;
     bool stop;                          /* SHUTDOWN: the loop ends after this turn, */
@@ -158,6 +157,10 @@ bool engine_run(struct session *s, const struct command *command, struct sink *r
 const struct command *engine_find_command(const struct engine *e, size_t argc,
                                           const struct bytes *argv,
                                           const struct command **container);
+
+/* Returns the flags of a request: those of its command, or, if it runs a script that has
+ * said what it does, what follows from that. */
+uint32_t engine_flags(const struct engine *e, const struct command *cmd, const struct bytes *argv);
 
 /* Frees a part of what is big and waits to be freed. Returns whether there is more. */
 bool engine_free_some(void);

@@ -26,35 +26,30 @@ bool pause_stops_writes(const struct engine *e)
     return e->pause.kind != PAUSE_NONE && logtime_ms(&e->time) < e->pause.until_ms;
 }
 
-static bool may_write(const struct engine *e, const struct command *cmd, size_t argc,
-                      const struct bytes *argv)
+static bool may_write(const struct engine *e, const struct command *cmd, const struct bytes *argv)
 {
-    if (!(cmd->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))) {
-        return false;
-    }
-    return e->only_reads == NULL || !e->only_reads(e, cmd, argc, argv);
+    return (engine_flags(e, cmd, argv) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)) != 0;
 }
 
 static bool queue_may_write(const struct session *s)
 {
     for (size_t i = 0; i < s->queue_len; i++) {
         const struct queued *q = &s->queue[i];
-        if (may_write(s->engine, q->command, q->argc, q->argv)) {
+        if (may_write(s->engine, q->command, q->argv)) {
             return true;
         }
     }
     return false;
 }
 
-bool pause_holds(const struct session *s, const struct command *cmd, size_t argc,
-                 const struct bytes *argv)
+bool pause_holds(const struct session *s, const struct command *cmd, const struct bytes *argv)
 {
     const struct engine *e = s->engine;
 
     if (e->pause.kind == PAUSE_NONE || !pause_stops_writes(e)) {
         return false;
     }
-    return e->pause.kind == PAUSE_ALL || may_write(e, cmd, argc, argv) ||
+    return e->pause.kind == PAUSE_ALL || may_write(e, cmd, argv) ||
            ((cmd->flags & COMMAND_EXECUTES) && queue_may_write(s));
 }
 

@@ -30,8 +30,7 @@ void pause_end(struct engine *e);
 bool pause_stops_writes(const struct engine *e);
 
 /* Whether a request has to wait for the end of the pause. */
-bool pause_holds(const struct session *s, const struct command *cmd, size_t argc,
-                 const struct bytes *argv);
+bool pause_holds(const struct session *s, const struct command *cmd, const struct bytes *argv);
 
 /* Does what a pause that is over has held up: keys expire, and requests run. */
 void pause_finish(struct engine *e);

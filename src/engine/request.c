@@ -98,21 +98,28 @@ static void refuse_subscribed(struct session *s, const struct command *cmd)
 }
 
 /* Returns whether a request is to run something with this flag: itself, or what is queued. */
-static bool has_flag(const struct session *s, const struct command *cmd, uint32_t flag)
+static bool has_flag(const struct session *s, const struct command *cmd, const struct bytes *argv,
+                     uint32_t flag)
 {
     if (cmd->flags & COMMAND_EXECUTES) {
         for (size_t i = 0; i < s->queue_len; i++) {
-            if (s->queue[i].command->flags & flag) {
+            if (engine_flags(s->engine, s->queue[i].command, s->queue[i].argv) & flag) {
                 return true;
             }
         }
     }
-    return (cmd->flags & flag) != 0;
+    return (engine_flags(s->engine, cmd, argv) & flag) != 0;
+}
+
+/* Whether a request is not run now, but put into a transaction, which takes memory. */
+static bool is_queued(const struct session *s, const struct command *cmd)
+{
+    return s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE);
 }
 
 /* Checks what does not depend on the arguments. Returns false, having refused the
  * request, if it may not run now. */
-static bool may_run(struct session *s, const struct command *cmd)
+static bool may_run(struct session *s, const struct command *cmd, const struct bytes *argv)
 {
     struct engine *e = s->engine;
 
@@ -127,11 +134,11 @@ static bool may_run(struct session *s, const struct command *cmd)
                e->running.is_function ? "FUNCTION" : "SCRIPT");
         return false;
     }
-    if (engine_out_of_memory(e) && has_flag(s, cmd, COMMAND_DENYOOM)) {
+    if (engine_out_of_memory(e) && (is_queued(s, cmd) || has_flag(s, cmd, argv, COMMAND_DENYOOM))) {
         refuse(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
         return false;
     }
-    if (engine_write_refusal(e) != NULL && has_flag(s, cmd, COMMAND_WRITE)) {
+    if (engine_write_refusal(e) != NULL && has_flag(s, cmd, argv, COMMAND_WRITE)) {
         refuse(s, cmd, "%s", engine_write_refusal(e));
         return false;
     }
@@ -161,7 +168,7 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
     if (e->tracking.keys != NULL && !e->running.is_script) {
         tracking_limit(e);
     }
-    if (s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE)) {
+    if (is_queued(s, cmd)) {
         if (!s->multi_failed && !s->watch_failed) { /* Else it will not run anyway. */
             session_queue(s, cmd, argc, argv);
         }
@@ -207,10 +214,10 @@ static void handle_request(struct session *s, size_t argc, const struct bytes *a
         refuse_arity(s, container, cmd);
     } else {
         note_request(s, container, cmd);
-        if (!may_run(s, cmd)) {
+        if (!may_run(s, cmd, argv)) {
             return;
         }
-        if (s->engine->pause.kind != PAUSE_NONE && pause_holds(s, cmd, argc, argv)) {
+        if (s->engine->pause.kind != PAUSE_NONE && pause_holds(s, cmd, argv)) {
             block_postpone(s, argc, argv);
         } else {
             run_request(s, cmd, argc, argv);

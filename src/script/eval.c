@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "script/cache.h"
 #include "script/dryrun.h"
+#include "script/function.h"
 #include "script/library.h"
 #include "script/sandbox.h"
 #include "script/sink.h"
@@ -322,34 +323,49 @@ static void reclaim(struct engine *e)
     runtime_drop_lua(e->script);
 }
 
-/* Tells whether the script that EVAL runs has said that it does not write, though
- * nobody has run it yet. */
-static bool text_only_reads(struct bytes text)
+/* Returns what a script has said of itself that nobody has run yet. */
+static unsigned flags_of_text(struct bytes text)
 {
     char message[256];
     struct script *fresh = cache_new_script(text, message, sizeof message);
-    bool found = fresh != NULL && (fresh->flags & SCRIPT_NO_WRITES);
+    unsigned flags = fresh != NULL ? fresh->flags : 0;
 
     cache_free_script(fresh);
-    return found;
+    return flags;
 }
 
-/* Tells whether the script or function that a request runs has said "no-writes". */
-static bool only_reads(const struct engine *e, const struct command *cmd, size_t argc,
-                       const struct bytes *argv)
+/* Returns what the script or function that a request runs has said of itself, as far as
+ * is known. */
+static unsigned flags_asked_for(const struct engine *e, const struct command *cmd,
+                                const struct bytes *argv)
 {
     const struct script *s;
 
-    (void)argc;
-    if (cmd->run == evalsha) {
-        s = find_script(e, argv[1]);
-        return s != NULL && (s->flags & SCRIPT_NO_WRITES);
+    if (function_is_fcall(cmd)) {
+        return libraries_flags(e->script->libraries, argv[1]);
     }
-    if (cmd->run == eval) {
+    if (cmd->run == eval || cmd->run == eval_ro) {
         s = cache_find_text(e->script->cache, argv[1]);
-        return s != NULL ? (s->flags & SCRIPT_NO_WRITES) != 0 : text_only_reads(argv[1]);
+        return s != NULL ? s->flags : flags_of_text(argv[1]);
     }
-    return library_only_reads(e, cmd, argv[1]);
+    s = find_script(e, argv[1]);
+    return s != NULL ? s->flags : 0;
+}
+
+/* A script that has said what it does is taken at its word; of another nobody knows. */
+static uint32_t script_flags(const struct engine *e, const struct command *cmd,
+                             const struct bytes *argv)
+{
+    static const uint32_t said =
+        COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_STALE | COMMAND_MAY_REPLICATE;
+    unsigned flags = flags_asked_for(e, cmd, argv);
+
+    if (!(flags & SCRIPT_DECLARED)) {
+        return cmd->flags;
+    }
+    return (cmd->flags & ~said) | (flags & SCRIPT_NO_WRITES ? 0 : COMMAND_WRITE) |
+           (flags & (SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM) ? 0 : COMMAND_DENYOOM) |
+           (flags & SCRIPT_ALLOW_STALE ? COMMAND_STALE : 0);
 }
 
 void script_start(struct engine *e, const struct script_settings *settings)
@@ -360,7 +376,7 @@ void script_start(struct engine *e, const struct script_settings *settings)
     e->script->libraries = libraries_new();
     lua_sink_init(&e->script->sink, e->script);
     e->reclaim = reclaim;
-    e->only_reads = only_reads;
+    e->script_flags = script_flags;
 }
 
 void script_stop(struct engine *e)
@@ -371,7 +387,7 @@ void script_stop(struct engine *e)
         runtime_free(e->script);
         e->script = NULL;
         e->reclaim = NULL;
-        e->only_reads = NULL;
+        e->script_flags = NULL;
     }
 }
 

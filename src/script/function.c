@@ -68,7 +68,7 @@ static void fcall_ro(struct call *c)
 
 bool function_is_fcall(const struct command *cmd)
 {
-    return cmd->run == fcall;
+    return cmd->run == fcall || cmd->run == fcall_ro;
 }
 
 /* FUNCTION LOAD and its relatives */

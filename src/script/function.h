@@ -4,7 +4,7 @@
 
 #include "script/script.h"
 
-/* Whether a row is that of FCALL. */
+/* Whether a row is that of FCALL or FCALL_RO. */
 bool function_is_fcall(const struct command *cmd);
 
 #endif

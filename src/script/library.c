@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/error.h"
-#include "script/function.h"
 #include "script/loading.h"
 #include "script/sandbox.h"
 
@@ -723,13 +722,9 @@ struct function *library_need(struct call *c, struct function *f)
     return found;
 }
 
-bool library_only_reads(const struct engine *e, const struct command *cmd, struct bytes name)
+unsigned libraries_flags(const struct libraries *l, struct bytes function)
 {
-    const struct function *f;
+    const struct function *f = find_function(l, function);
 
-    if (!function_is_fcall(cmd)) {
-        return false;
-    }
-    f = find_function(e->script->libraries, name);
-    return f != NULL && (f->flags & SCRIPT_NO_WRITES);
+    return f != NULL ? f->flags : 0;
 }

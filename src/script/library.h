@@ -118,7 +118,8 @@ struct function *library_need(struct call *c, struct function *f);
  * text so. */
 void libraries_put(struct call *c, struct library *l);
 
-/* Whether FCALL of this function only reads, as far as is known. */
-bool library_only_reads(const struct engine *e, const struct command *cmd, struct bytes name);
+/* Returns what a function has said of itself: a set of enum script_flags. 0 if there is no
+ * such function, as far as is known without compiling anything. */
+unsigned libraries_flags(const struct libraries *l, struct bytes function);
 
 #endif

@@ -31,11 +31,18 @@ unsigned script_flag_of(struct bytes name)
 
 bool script_may_run(struct call *c, unsigned flags, bool read_only)
 {
+    const char *refusal;
+
     if (!(flags & SCRIPT_DECLARED)) {
         return true;
     }
     if (read_only && !(flags & SCRIPT_NO_WRITES)) {
         call_fail(c, "ERR Can not execute a script with write flag using *_ro command.");
+        return false;
+    }
+    refusal = engine_write_refusal(c->engine);
+    if (refusal != NULL && !(flags & SCRIPT_NO_WRITES)) {
+        call_fail(c, "%s", refusal);
         return false;
     }
     if (!(flags & (SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM)) && engine_out_of_memory(c->engine)) {

@@ -116,6 +116,54 @@ def test_scripts(check, client):
     check.equal(info(client, "evicted_keys"), 0, "nothing at all")
 
 
+def ask_in_transaction(server, client, request, name, value):
+    """Returns the reply of EXEC to a transaction with a request in it, if an option has
+    another value then than when it was queued."""
+    with server.connect() as other:
+        other.call("MULTI")
+        assert other.call(*request) == b"QUEUED"
+        client.call("CONFIG", "SET", name, value)
+        reply = other.call("EXEC")
+        client.call("CONFIG", "SET", name, 0)
+    return reply
+
+
+def test_flags(check, server, client):
+    """A script that has said what it does is refused before it runs, or is not."""
+    check.part("the flags of scripts")
+    start(client, "noeviction")
+    no_replicas = Error(b"NOREPLICAS Not enough good replicas to write.")
+    client.call("FUNCTION", "LOAD", """#!lua name=flags
+        redis.register_function('writes', function() return 1 end)
+        redis.register_function{
+            function_name='reads', callback=function() return 1 end, flags={'no-writes'}}""")
+    for option, error in {"maxmemory": OUT_OF_MEMORY,
+                          "min-replicas-to-write": no_replicas}.items():
+        requests = {
+            ("EVAL", "#!lua\nreturn 1", 0): error,
+            ("EVAL", "#!lua flags=no-writes\nreturn 1", 0): 1,
+            ("EVAL", "return 1", 0): 1,
+            ("EVALSHA_RO", client.call("SCRIPT", "LOAD", "#!lua\n return 1"), 0): error,
+            ("FCALL", "writes", 0): error,
+            ("FCALL_RO", "reads", 0): 1,
+        }
+        for request, reply in requests.items():
+            client.call("CONFIG", "SET", option, 1)
+            check.equal(client.call(*request), reply, f"{request} with {option}")
+            client.call("CONFIG", "SET", option, 0)
+            later = Error(b"EXECABORT Transaction discarded because of: " + reply) if (
+                reply == error) else [reply]
+            check.equal(ask_in_transaction(server, client, request, option, 1), later,
+                        f"{request}, queued before there was {option}")
+    client.call("MULTI")
+    client.call("CONFIG", "SET", "maxmemory", 1)
+    check.equal(client.call("EXEC"), [Status(b"OK")], "EXEC may be what takes memory")
+    client.call("MULTI")
+    check.equal(client.call("GET", "x"), OUT_OF_MEMORY, "a transaction takes memory")
+    client.call("DISCARD")
+    client.call("CONFIG", "SET", "maxmemory", 0)
+
+
 def main():
     check = Check()
     with Server() as server, server.connect() as client:
@@ -127,6 +175,7 @@ def main():
         test_order(check, client)
         test_touching(check, server, client)
         test_scripts(check, client)
+        test_flags(check, server, client)
     check.finish()
 
 
