@@ -1,7 +1,5 @@
 #include "script/convert.h"
 
-#include "script/error.h"
-
 #include <lauxlib.h>
 #include <math.h>
 
@@ -16,6 +14,7 @@ struct conversion {
     struct sink *reply;
     size_t bytes; /* Replied so far, about. */
     int depth;
+    bool too_deep; /* Nothing more is replied. */
 };
 
 static void convert(struct conversion *c);
@@ -222,17 +221,18 @@ static bool reply_special(struct conversion *c)
 
 static void reply_table(struct conversion *c)
 {
-    if (++c->depth > DEPTH_MAX || !lua_checkstack(c->lua, 8)) {
-        error_raise(c->lua, "reached lua stack limit");
+    if (c->depth == DEPTH_MAX || !lua_checkstack(c->lua, 8)) {
+        c->too_deep = true;
+        return;
     }
+    c->depth++;
     if (!reply_special(c)) {
         reply_array_part(c);
     }
     c->depth--;
 }
 
-/* Replies with the value on the stack, and takes it off. */
-static void convert(struct conversion *c)
+static void reply_value(struct conversion *c)
 {
     switch (lua_type(c->lua, -1)) {
     case LUA_TSTRING:
@@ -250,12 +250,21 @@ static void convert(struct conversion *c)
     default:
         reply_nothing(c);
     }
+}
+
+/* Replies with the value on the stack, and takes it off. */
+static void convert(struct conversion *c)
+{
+    if (!c->too_deep) {
+        reply_value(c);
+    }
     lua_pop(c->lua, 1);
 }
 
-void convert_reply(struct runtime *r, lua_State *lua, struct sink *reply)
+bool convert_reply(struct runtime *r, lua_State *lua, struct sink *reply)
 {
     struct conversion c = {.runtime = r, .lua = lua, .reply = reply};
 
     convert(&c);
+    return !c.too_deep;
 }

@@ -4,8 +4,9 @@
 
 #include "script/runtime.h"
 
-/* Replies with the value on the Lua stack. Raises a Lua error if it is nested too
- * deep. What is written to `reply` must be dropped if this does not return. */
-void convert_reply(struct runtime *r, lua_State *lua, struct sink *reply);
+/* Replies with the value on the Lua stack, and takes it off. Returns false if it is nested
+ * too deep. What has been written to `reply` must be dropped then, and if this does not
+ * return. */
+bool convert_reply(struct runtime *r, lua_State *lua, struct sink *reply);
 
 #endif

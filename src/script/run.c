@@ -142,6 +142,15 @@ static void note_returned(struct runtime *r, const struct use *u)
     }
 }
 
+/* Without the place of the error: it is in none. */
+static void fail_reply(struct runtime *r, struct use *u)
+{
+    r->in_call = 1;
+    buf_addf(&u->text, "ERR reached lua stack limit");
+    r->in_call = 0;
+    u->failed = true;
+}
+
 void script_call(struct runtime *r, struct use *u, int args)
 {
     lua_State *lua = r->lua;
@@ -149,7 +158,9 @@ void script_call(struct runtime *r, struct use *u, int args)
     script_json_reset(lua);
     if (lua_pcall(lua, args, 1, SANDBOX_ON_ERROR) == 0) {
         note_returned(r, u);
-        convert_reply(r, lua, u->call->reply);
+        if (!convert_reply(r, lua, u->call->reply)) {
+            fail_reply(r, u);
+        }
         return;
     }
     r->in_call = 1;
