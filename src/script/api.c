@@ -68,18 +68,27 @@ static int fail(lua_State *lua, bool raises, const char *text)
     return raises ? lua_error(lua) : 1;
 }
 
+/* Views the arguments as a command. Returns what is wrong with them, or NULL. */
+static const char *view_command(struct runtime *r, lua_State *lua, size_t count)
+{
+    if (count == 0) {
+        return "ERR Please specify at least one argument for this redis lib call";
+    }
+    if (!view_args(r, lua, count)) {
+        return "ERR Lua redis lib command arguments must be strings or integers";
+    }
+    return NULL;
+}
+
 static int call(lua_State *lua, bool raises)
 {
     struct runtime *r = runtime_of(lua);
     size_t count = (size_t)lua_gettop(lua);
+    const char *problem = view_command(r, lua, count);
     struct bytes text;
 
-    if (count == 0) {
-        return fail(lua, raises,
-                    "ERR Please specify at least one argument for this redis lib call");
-    }
-    if (!view_args(r, lua, count)) {
-        return fail(lua, raises, "ERR Lua redis lib command arguments must be strings or integers");
+    if (problem != NULL) {
+        return fail(lua, raises, problem);
     }
     lua_sink_begin(&r->sink, lua);
     if (script_run_command(r, count, r->argv) || !raises) {
@@ -100,6 +109,24 @@ static int api_call(lua_State *lua)
 static int api_pcall(lua_State *lua)
 {
     return call(lua, false);
+}
+
+/* There is one user, who may do everything; but only with a command that there is. */
+static int api_acl_check_cmd(lua_State *lua)
+{
+    struct runtime *r = runtime_of(lua);
+    size_t count = (size_t)lua_gettop(lua);
+    const char *problem = view_command(r, lua, count);
+    const struct command *container;
+
+    if (problem != NULL) {
+        return fail(lua, true, problem);
+    }
+    if (engine_find_command(r->engine, count, r->argv, &container) == NULL) {
+        return fail(lua, true, "ERR Invalid command passed to redis.acl_check_cmd()");
+    }
+    lua_pushboolean(lua, true);
+    return 1;
 }
 
 /* Replies */
@@ -309,6 +336,7 @@ static const struct {
     lua_CFunction function;
     unsigned stages;
 } functions[] = {
+    {"acl_check_cmd", api_acl_check_cmd, AT_WORK},
     {"breakpoint", api_breakpoint, STAGE_SCRIPT},
     {"call", api_call, AT_WORK},
     {"debug", api_debug, STAGE_SCRIPT},
