@@ -65,16 +65,15 @@ static int api_randomseed(lua_State *lua)
     return 0;
 }
 
-void script_random_open(struct runtime *r, lua_State *lua)
+void script_random_open(lua_State *lua)
 {
-    script_random_reset(r);
     lua_pushcfunction(lua, api_random);
     lua_setfield(lua, -2, "random");
     lua_pushcfunction(lua, api_randomseed);
     lua_setfield(lua, -2, "randomseed");
 }
 
-void script_random_reset(struct runtime *r)
+void script_random_begin(struct runtime *r)
 {
-    seed(r, 0);
+    r->random_state = random_next(&r->engine->random) & mask;
 }

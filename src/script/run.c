@@ -307,7 +307,7 @@ void script_use(struct use *u, unsigned flags, bool read_only,
     s->read_only = read_only || (flags & SCRIPT_NO_WRITES);
     s->allow_oom = (flags & SCRIPT_ALLOW_OOM) != 0;
     r->sink.sink.version = RESP2;
-    script_random_reset(r);
+    script_random_begin(r);
     engine->stats.scripts++;
     script_use_vm(u, work, context);
     declared_clear(&declared);

@@ -387,7 +387,7 @@ static void need_lua(struct runtime *r)
     ok = luaJIT_setmode(r->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     assert(ok == 1); /* Compiled code could not be left. */
     lua_atpanic(r->lua, on_panic);
-    sandbox_open(r, r->lua);
+    sandbox_open(r->lua);
 }
 
 /* A script leaves nothing but garbage, and much of that is not kept. What a library has

@@ -341,7 +341,7 @@ void sandbox_clear_arguments(lua_State *lua)
     }
 }
 
-static void fill_globals(struct runtime *r, lua_State *lua)
+static void fill_globals(lua_State *lua)
 {
     for (const char *const *name = plain_globals; *name != NULL; name++) {
         lua_getfield(lua, LUA_GLOBALSINDEX, *name);
@@ -353,7 +353,7 @@ static void fill_globals(struct runtime *r, lua_State *lua)
     run_prelude(lua);
 
     lua_getfield(lua, LUA_GLOBALSINDEX, "math");
-    script_random_open(r, lua);
+    script_random_open(lua);
     lua_pop(lua, 1);
     for (const char *const *name = libraries; *name != NULL; name++) {
         lua_getfield(lua, LUA_GLOBALSINDEX, *name);
@@ -474,7 +474,7 @@ static void open_libraries(lua_State *lua)
     sandbox_set_loading(lua, false);
 }
 
-void sandbox_open(struct runtime *r, lua_State *lua)
+void sandbox_open(lua_State *lua)
 {
     open_library(lua, luaopen_base, "");
     open_library(lua, luaopen_string, LUA_STRLIBNAME);
@@ -491,7 +491,7 @@ void sandbox_open(struct runtime *r, lua_State *lua)
     assert(lua_gettop(lua) == SANDBOX_TOP);
 
     keep_hidden(lua);
-    fill_globals(r, lua);
+    fill_globals(lua);
     protect_strings(lua);
     open_libraries(lua);
     close_globals(lua);

@@ -23,7 +23,7 @@ enum {
 };
 
 /* Fills a new VM. */
-void sandbox_open(struct runtime *r, lua_State *lua);
+void sandbox_open(lua_State *lua);
 
 /* Compiles text to a function with the environment of scripts, and pushes it; or
  * pushes a message. Returns whether it is a function. */
