@@ -38,17 +38,22 @@ static inline void set_end(struct buf *out, const char *end)
     out->len = (size_t)(end - out->at);
 }
 
-/* Writes a reply of one line, which nothing in `text` can end. */
+/* Writes text that is to be in one line: nothing in it can end that. */
+static char *put_line(char *at, struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        *at++ = c < ' ' || c == 127 ? ' ' : (char)c;
+    }
+    return put_crlf(at);
+}
+
 static void write_line(struct buf *out, char type, struct bytes text)
 {
     char *at = buf_reserve(out, 1 + text.len + CRLF);
 
     *at++ = type;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        *at++ = c < ' ' || c == 127 ? ' ' : (char)c;
-    }
-    set_end(out, put_crlf(at));
+    set_end(out, put_line(at, text));
 }
 
 void resp_write_status(struct buf *out, struct bytes text)
@@ -119,11 +124,15 @@ void resp_write_human(struct buf *out, enum resp_version v, double number)
 
 void resp_write_big_number(struct buf *out, enum resp_version v, struct bytes digits)
 {
+    char *at;
+
     if (v == RESP3) {
         write_line(out, '(', digits);
-    } else {
-        resp_write_bulk(out, digits);
+        return;
     }
+    at = buf_reserve(out, HEADER_MAX + digits.len + CRLF);
+    at = put_header(at, '$', (int64_t)digits.len);
+    set_end(out, put_line(at, digits));
 }
 
 void resp_write_verbatim(struct buf *out, enum resp_version v, const char *format,

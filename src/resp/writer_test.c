@@ -39,6 +39,8 @@ TEST(no_text_can_pass_for_another_reply)
     CHECK(wrote(&out, BYTES("+\xc3\xa4 \r\n")));
     resp_write_big_number(&out, RESP3, BYTES("1\r\n:2"));
     CHECK(wrote(&out, BYTES("(1  :2\r\n")));
+    resp_write_big_number(&out, RESP2, BYTES("1\r\n:2"));
+    CHECK(wrote(&out, BYTES("$5\r\n1  :2\r\n")));
 }
 
 TEST(integers_are_the_same_in_both_versions)
