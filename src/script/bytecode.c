@@ -16,7 +16,17 @@ enum {
 
 /* The opcodes that matter, and where each is to be found: the index of an
  * instruction in the code of a text. */
-enum opcode { ASSIGN, CALL, CALL_MULTI, TAIL_CALL, TAIL_CALL_MULTI, RETURN_MULTI, JUMP, OPCODES };
+enum opcode {
+    ASSIGN,
+    CALL,
+    CALL_MULTI,
+    TAIL_CALL,
+    TAIL_CALL_MULTI,
+    RETURN_MULTI,
+    JUMP,
+    GET_FIELD,
+    OPCODES
+};
 
 static const struct {
     const char *text;
@@ -29,6 +39,7 @@ static const struct {
     [TAIL_CALL_MULTI] = {"return x(...)", 2},
     [RETURN_MULTI] = {"return 1, x()", 3},
     [JUMP] = {"if x then x() end", 2},
+    [GET_FIELD] = {"return x.y", 1},
 };
 
 static int opcode[OPCODES];
@@ -41,6 +52,7 @@ struct function {
     size_t count;            /* Instructions. */
     size_t debug_len;
     size_t first_line, lines; /* If debug_len > 0. */
+    bool is_outermost;
     struct bytes code;
     struct bytes constants; /* Upvalues too. */
     struct bytes places;    /* The line of each instruction, relative to the first. */
@@ -174,27 +186,57 @@ static bool skip_table(struct bytes *in)
     return ok;
 }
 
+/* Reads a constant object: its type, and the text of a string. */
+static bool take_object(struct bytes *in, size_t *type, struct bytes *text)
+{
+    *text = (struct bytes){0};
+    if (!take_number(in, type)) {
+        return false;
+    }
+    if (*type >= OBJECT_STRING) {
+        return take(in, *type - OBJECT_STRING, text);
+    }
+    return *type != OBJECT_TABLE || skip_table(in);
+}
+
+static bool take_upvalues(const struct function *f, struct bytes *in)
+{
+    struct bytes upvalues;
+
+    *in = f->constants;
+    return take(in, (size_t)(unsigned char)f->head.at[3] * UPVALUE, &upvalues);
+}
+
 /* Returns whether there are numbers of the FFI library among the constants, which the
- * compiler makes of 1LL, 1ULL and 1i though nobody has opened that. */
+ * compiler makes of 1LL, 1ULL and 1i though nobody has opened that. They are the last
+ * thing that can be read: how long they are is not known here. */
 static bool has_foreign_numbers(const struct function *f)
 {
-    struct bytes in = f->constants, part;
-    size_t upvalues = (unsigned char)f->head.at[3];
-    bool ok = take(&in, upvalues * UPVALUE, &part);
+    struct bytes in, text;
+    size_t type;
+    bool ok = take_upvalues(f, &in);
 
     for (size_t left = f->objects; ok && left > 0; left--) {
-        size_t type;
-        ok = take_number(&in, &type);
-        if (!ok || (type >= OBJECT_INT64 && type <= OBJECT_COMPLEX)) {
-            return ok;
-        }
-        if (type == OBJECT_TABLE) {
-            ok = skip_table(&in);
-        } else if (type >= OBJECT_STRING) {
-            ok = take(&in, type - OBJECT_STRING, &part);
+        ok = take_object(&in, &type, &text);
+        if (ok && type >= OBJECT_INT64 && type <= OBJECT_COMPLEX) {
+            return true;
         }
     }
     return false;
+}
+
+/* Returns the string that is constant object `index`, as instructions count them: from
+ * the last one backwards. */
+static struct bytes string_at(const struct function *f, size_t index)
+{
+    struct bytes in, text = {0};
+    size_t type;
+    bool ok = index < f->objects && take_upvalues(f, &in);
+
+    for (size_t left = ok ? f->objects - index : 0; ok && left > 0; left--) {
+        ok = take_object(&in, &type, &text);
+    }
+    return text;
 }
 
 /* Instructions */
@@ -219,14 +261,38 @@ static bool is_tail_call(const struct function *f, size_t i)
     return opcode_at(f, i) == opcode[TAIL_CALL] || opcode_at(f, i) == opcode[TAIL_CALL_MULTI];
 }
 
-static size_t count_tail_calls(const struct function *f)
+/* Whether what instruction `i` calls was found as x.call: the last instruction before it
+ * that is about the same slot has put it there. */
+static bool calls_redis(const struct function *f, size_t i)
+{
+    const char *code = f->code.at;
+    char slot = code[i * INSTRUCTION + 1];
+
+    while (i-- > 0) {
+        if (code[i * INSTRUCTION + 1] == slot) {
+            return opcode_at(f, i) == opcode[GET_FIELD] &&
+                   bytes_equal(string_at(f, (unsigned char)code[i * INSTRUCTION + 2]),
+                               BYTES("call"));
+        }
+    }
+    return false;
+}
+
+/* Tail calls that become calls: those of the outermost function, which calls itself never,
+ * and of redis.call anywhere. Others may be what a recursion goes by. */
+static bool is_turned(const struct function *f, size_t i)
+{
+    return is_tail_call(f, i) && (f->is_outermost || calls_redis(f, i));
+}
+
+static size_t count_turned(const struct function *f)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < f->count; i++) {
-        count += is_tail_call(f, i);
+        count += is_turned(f, i);
     }
-    return count;
+    return f->debug_len > 0 && f->count + 2 * count < JUMP_BIAS ? count : 0;
 }
 
 /* Writing. A luaL_Buffer keeps parts of itself on the stack, so nothing else may be
@@ -275,7 +341,7 @@ static void put_code(luaL_Buffer *out, const struct function *f)
     for (size_t i = 0; i < f->count; i++) {
         const char *at = f->code.at + i * INSTRUCTION;
 
-        if (is_tail_call(f, i)) {
+        if (is_turned(f, i)) {
             put_instruction(out, opcode[JUMP], at[1], stub - (i + 1) + JUMP_BIAS);
             stub += 2;
         } else {
@@ -285,7 +351,7 @@ static void put_code(luaL_Buffer *out, const struct function *f)
     for (size_t i = 0; i < f->count; i++) {
         const char *at = f->code.at + i * INSTRUCTION;
 
-        if (is_tail_call(f, i)) {
+        if (is_turned(f, i)) {
             bool multi = opcode_at(f, i) == opcode[TAIL_CALL_MULTI];
             put_instruction(out, opcode[multi ? CALL_MULTI : CALL], at[1], (unsigned char)at[2]);
             put_instruction(out, opcode[RETURN_MULTI], at[1], 0);
@@ -299,7 +365,7 @@ static void put_debug(luaL_Buffer *out, const struct function *f)
 
     put_bytes(out, f->places);
     for (size_t i = 0; i < f->count; i++) {
-        if (is_tail_call(f, i)) {
+        if (is_turned(f, i)) {
             luaL_addlstring(out, f->places.at + i * size, size);
             luaL_addlstring(out, f->places.at + i * size, size);
         }
@@ -307,10 +373,10 @@ static void put_debug(luaL_Buffer *out, const struct function *f)
     put_bytes(out, f->debug);
 }
 
-static void put_function(luaL_Buffer *out, const struct function *f, size_t tail_calls)
+static void put_function(luaL_Buffer *out, const struct function *f, size_t turned)
 {
-    size_t count = f->count + 2 * tail_calls;
-    size_t debug_len = f->debug_len + 2 * tail_calls * line_size(f);
+    size_t count = f->count + 2 * turned;
+    size_t debug_len = f->debug_len + 2 * turned * line_size(f);
     size_t len = f->head.len + number_len(f->objects) + number_len(f->numbers) + number_len(count) +
                  number_len(debug_len) + number_len(f->first_line) + number_len(f->lines) +
                  count * INSTRUCTION + f->constants.len + debug_len;
@@ -341,39 +407,54 @@ static struct bytes push_dump(lua_State *lua)
     return dump;
 }
 
-/* Looks at all functions of a dump. Leaves the outermost one in *main, which begins
- * at `main_at`. Returns false if something is not understood. */
-static bool examine(struct bytes dump, unsigned *traits, struct function *main, size_t *main_at)
+/* Reads the next function of a dump. Returns false at the end, with in->len 0, or when
+ * it is not understood. *raw becomes the whole of it. */
+static bool next_function(struct bytes *in, struct function *f, struct bytes *raw)
 {
-    struct bytes in = dump, header, raw;
-
-    *traits = 0;
-    if (!take_header(&in, &header)) {
+    if (!take_function(in, raw) || !read_function(*raw, f)) {
         return false;
     }
-    *main_at = dump.len - in.len;
-    while (take_function(&in, &raw)) {
-        if (!read_function(raw, main)) {
-            return false;
-        }
-        *traits |= has_opcode(main, opcode[ASSIGN]) ? BYTECODE_ASSIGNS : 0;
-        *traits |= has_foreign_numbers(main) ? BYTECODE_FOREIGN : 0;
-        if (in.len > 1) {
-            *main_at = dump.len - in.len;
-        }
+    f->is_outermost = in->len == 1; /* Behind it is only the end. */
+    return true;
+}
+
+/* Looks at all functions of a dump; *last becomes the outermost one. Returns false if
+ * something is not understood. */
+static bool examine(struct bytes dump, unsigned *traits, size_t *turned, struct function *last)
+{
+    struct bytes header, raw;
+
+    *traits = 0;
+    *turned = 0;
+    if (!take_header(&dump, &header)) {
+        return false;
     }
-    return in.len == 0;
+    while (next_function(&dump, last, &raw)) {
+        *traits |= has_opcode(last, opcode[ASSIGN]) ? BYTECODE_ASSIGNS : 0;
+        *traits |= has_foreign_numbers(last) ? BYTECODE_FOREIGN : 0;
+        *turned += count_turned(last);
+    }
+    return dump.len == 0;
 }
 
 /* Replaces the function below its dump by the one that the dump is turned into. */
-static void rebuild(lua_State *lua, struct bytes dump, const struct function *main, size_t main_at)
+static void rebuild(lua_State *lua, struct bytes dump)
 {
+    struct bytes header, raw, rebuilt;
+    struct function f;
     luaL_Buffer out;
-    struct bytes rebuilt;
 
     luaL_buffinit(lua, &out);
-    put_bytes(&out, (struct bytes){dump.at, main_at});
-    put_function(&out, main, count_tail_calls(main));
+    take_header(&dump, &header);
+    put_bytes(&out, header);
+    while (next_function(&dump, &f, &raw)) {
+        if (count_turned(&f) > 0) {
+            put_function(&out, &f, count_turned(&f));
+        } else {
+            put_number(&out, raw.len);
+            put_bytes(&out, raw);
+        }
+    }
     luaL_addchar(&out, '\0');
     luaL_pushresult(&out);
     rebuilt.at = lua_tolstring(lua, -1, &rebuilt.len);
@@ -387,18 +468,17 @@ static void rebuild(lua_State *lua, struct bytes dump, const struct function *ma
 
 unsigned bytecode_finish(lua_State *lua)
 {
-    struct function main;
+    struct function outermost;
     struct bytes dump = push_dump(lua);
-    size_t main_at;
+    size_t turned;
     unsigned traits;
 
-    if (!examine(dump, &traits, &main, &main_at)) {
+    if (!examine(dump, &traits, &turned, &outermost)) {
         lua_pop(lua, 1);
         return BYTECODE_ASSIGNS;
     }
-    if (main.debug_len > 0 && count_tail_calls(&main) > 0 &&
-        main.count + 2 * count_tail_calls(&main) < JUMP_BIAS) {
-        rebuild(lua, dump, &main, main_at);
+    if (turned > 0) {
+        rebuild(lua, dump);
     } else {
         lua_pop(lua, 1);
     }
@@ -413,13 +493,13 @@ void bytecode_open(lua_State *lua)
 
     for (size_t i = 0; i < OPCODES; i++) {
         struct function f = {0};
-        size_t at;
+        size_t turned;
         unsigned traits;
         bool understood;
         int err = luaL_loadstring(lua, example[i].text);
 
         assert(err == 0);
-        understood = examine(push_dump(lua), &traits, &f, &at) && example[i].index < f.count;
+        understood = examine(push_dump(lua), &traits, &turned, &f) && example[i].index < f.count;
         assert(understood);
         opcode[i] = opcode_at(&f, example[i].index);
         lua_pop(lua, 2);

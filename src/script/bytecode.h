@@ -3,8 +3,8 @@
  * A script whose last line is `return redis.call(..)` leaves by a tail call, which
  * takes its frame off the stack before the call begins; LuaJIT then no longer knows
  * the line of an error in it, which Redis tells. So the tail calls of the outermost
- * function are turned into calls. Inner functions keep theirs: recursion may depend
- * on them. */
+ * function are turned into calls, and those of `x.call` everywhere, which the functions
+ * of libraries end in. Others stay: recursion may depend on them. */
 #ifndef SCRIPT_BYTECODE_H
 #define SCRIPT_BYTECODE_H
 
