@@ -405,7 +405,8 @@ static void entry_add(const struct change *c, struct buf *out)
     }
 }
 
-/* What is more than one entry, only a trim removes: from the first on. */
+/* Several entries are removed by a trim alone, from the first on; a trim that removes one
+ * is the same change as XDEL. */
 static void entry_remove(const struct change *c, struct buf *out)
 {
     struct stream_id next = c->range.to;
