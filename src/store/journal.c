@@ -76,6 +76,17 @@ struct journal_mark journal_mark(const struct journal *j)
     };
 }
 
+/* Forgets the redo behind `len`, and gives back memory that few batches need. */
+static void cut_redo(struct journal *j, size_t len)
+{
+    enum { REDO_KEPT = 64 * 1024 };
+
+    buf_cut(&j->redo, len);
+    if (len == 0 && j->redo.cap > REDO_KEPT) {
+        buf_clear(&j->redo);
+    }
+}
+
 void journal_rollback(struct journal *j, struct journal_mark mark)
 {
     size_t undone = 0;
@@ -99,7 +110,7 @@ void journal_rollback(struct journal *j, struct journal_mark mark)
     }
     arena_cut(&j->arena, mark.arena);
     j->held = mark.held;
-    buf_cut(&j->redo, mark.redo_len);
+    cut_redo(j, mark.redo_len);
     j->changes = mark.changes;
 }
 
@@ -118,8 +129,6 @@ void journal_each(const struct journal *j, const struct journal_visitor *visitor
 
 void journal_commit(struct journal *j)
 {
-    enum { REDO_KEPT = 64 * 1024 };
-
     for (struct undo *u = j->newest; u != NULL; u = u->older) {
         if (!u->is_note) {
             change_drop(&u->inverse);
@@ -129,10 +138,7 @@ void journal_commit(struct journal *j)
     j->newest = NULL;
     arena_reset(&j->arena);
     j->held = 0;
-    j->redo.len = 0;
-    if (j->redo.cap > REDO_KEPT) {
-        buf_clear(&j->redo);
-    }
+    cut_redo(j, 0);
 }
 
 bool journal_replay(struct dataset *data, struct bytes redo)
