@@ -9,22 +9,8 @@
  *     advance 1500                        lets 1500 milliseconds pass
  *     set transaction-rollback 1          gives a setting another value, to the end
  *
- * Words of a request are separated by spaces. One in "double quotes" may contain
- * \n, \r, \t, \", \\ and \xHH; one in 'single quotes' is taken as it is. A quoted word
- * goes on in the next line until its quote ends.
- *
- * Replies are spelled like this:
- *
- *     OK   2   "text"   nil   3.5   true   false      a status is a bare word
- *     !ERR the beginning of an error                  inside of others: all of it
- *     [ "a" [ 1 nil ] ]                               an array
- *     ~[ "a" "b" ]   { "key" "value" }   >[ "a" ]     RESP3: a set, a map, a push
- *     txt:"text"                                      RESP3: a verbatim string
- *     nothing                                         no reply at all
- *     *                                               any reply
- *
- * Behind a reply, "(any order)" says that its elements may come in any order, at all
- * levels of it, and "(pairs in any order)" the same of every two of them.
+ * test/lib/spelling.h says how words and replies are spelled. A quoted word goes on in the
+ * next line until its quote ends.
  *
  * Each request that may write is made twice. The first time, in a session like the
  * one it is for, what it did is rolled back: the data must be what it was, and the
@@ -37,8 +23,8 @@
 #include "engine/call.h"
 #include "engine/request.h"
 #include "script/script.h"
+#include "test/lib/spelling.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -49,7 +35,6 @@
 enum {
     SESSIONS = 9,
     DATABASES = 16,
-    WORDS_MAX = 256,
 };
 
 /* Time stands still, but for "advance". */
@@ -114,150 +99,6 @@ static void end_scenario(struct scenario *s)
     s->complaints = 0;
 }
 
-static void drop(struct bytes *in, size_t count)
-{
-    *in = (struct bytes){in->at + count, in->len - count};
-}
-
-/* Spelling replies. */
-
-static void spell_text(struct bytes text, struct buf *out)
-{
-    buf_add_byte(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-
-        switch (c) {
-        case '\n':
-            buf_add(out, BYTES("\\n"));
-            break;
-        case '\r':
-            buf_add(out, BYTES("\\r"));
-            break;
-        case '\t':
-            buf_add(out, BYTES("\\t"));
-            break;
-        case '"':
-        case '\\':
-            buf_add_byte(out, '\\');
-            buf_add_byte(out, (char)c);
-            break;
-        default:
-            buf_addf(out, c < ' ' || c > '~' ? "\\x%02x" : "%c", c);
-        }
-    }
-    buf_add_byte(out, '"');
-}
-
-static bool take_line(struct bytes *in, struct bytes *line)
-{
-    const char *end = in->len > 0 ? memchr(in->at, '\r', in->len) : NULL;
-    size_t len;
-
-    if (end == NULL || end + 1 == in->at + in->len || end[1] != '\n') {
-        return false;
-    }
-    len = (size_t)(end - in->at);
-    *line = (struct bytes){in->at, len};
-    drop(in, len + 2);
-    return true;
-}
-
-static bool take_content(struct bytes *in, size_t len, struct bytes *content)
-{
-    if (in->len < len + 2 || memcmp(in->at + len, "\r\n", 2) != 0) {
-        return false;
-    }
-    *content = (struct bytes){in->at, len};
-    drop(in, len + 2);
-    return true;
-}
-
-static bool spell(struct bytes *in, struct buf *out);
-
-static bool spell_bulk(struct bytes *in, int64_t len, bool verbatim, struct buf *out)
-{
-    enum { FORMAT = 4 }; /* "txt:" */
-    struct bytes content;
-
-    if (!take_content(in, (size_t)len, &content) || (verbatim && content.len < FORMAT)) {
-        return false;
-    }
-    if (verbatim) {
-        buf_add(out, (struct bytes){content.at, FORMAT});
-        content = (struct bytes){content.at + FORMAT, content.len - FORMAT};
-    }
-    spell_text(content, out);
-    return true;
-}
-
-static bool spell_many(struct bytes *in, char type, int64_t len, struct buf *out)
-{
-    if (type == '~' || type == '>') {
-        buf_add_byte(out, type);
-    }
-    buf_add_byte(out, type == '%' ? '{' : '[');
-    for (int64_t i = 0; i < (type == '%' ? 2 * len : len); i++) {
-        buf_add_byte(out, ' ');
-        if (!spell(in, out)) {
-            return false;
-        }
-    }
-    buf_addf(out, " %c", type == '%' ? '}' : ']');
-    return true;
-}
-
-/* Spells what is a line of its own. Returns false if it is not that. */
-static bool spell_line(char type, struct bytes line, struct buf *out)
-{
-    switch (type) {
-    case '-':
-        buf_add_byte(out, '!');
-        break;
-    case '_':
-        line = BYTES("nil");
-        break;
-    case '#':
-        line = bytes_equal(line, BYTES("t")) ? BYTES("true") : BYTES("false");
-        break;
-    case '+':
-    case ':':
-    case ',':
-    case '(':
-        break;
-    default:
-        return false;
-    }
-    buf_add(out, line);
-    return true;
-}
-
-/* Takes one reply off the front of *in and spells it. Returns false if it is none. */
-static bool spell(struct bytes *in, struct buf *out)
-{
-    struct bytes line;
-    int64_t len;
-    char type;
-
-    if (!take_line(in, &line) || line.len == 0) {
-        return false;
-    }
-    type = line.at[0];
-    line = (struct bytes){line.at + 1, line.len - 1};
-    if (spell_line(type, line, out)) {
-        return true;
-    }
-    if (strchr("$=*~%>", type) == NULL || !number_parse_int(line, &len)) {
-        return false;
-    }
-    if (len < 0) {
-        buf_add(out, BYTES("nil"));
-        return len == -1;
-    }
-    return type == '$' || type == '=' ? spell_bulk(in, len, type == '=', out)
-                                      : spell_many(in, type, len, out);
-}
-
 /* Spells the first of what a session has been sent, and drops it. */
 static void take_sent(struct scenario *s, struct session *session, struct reply *reply)
 {
@@ -279,203 +120,12 @@ static bool is_error(const struct reply *reply)
     return reply->spelled.len > 0 && reply->spelled.at[0] == '!';
 }
 
-/* Reading what is quoted. */
-
-enum quoted { QUOTED, UNENDED, NONSENSE };
-
-static bool take_hex(struct bytes *in, char *byte)
-{
-    char digits[3] = {0};
-
-    if (in->len < 2 || !isxdigit((unsigned char)in->at[0]) || !isxdigit((unsigned char)in->at[1])) {
-        return false;
-    }
-    memcpy(digits, in->at, 2);
-    *byte = (char)strtoul(digits, NULL, 16);
-    drop(in, 2);
-    return true;
-}
-
-/* Takes what follows a backslash. */
-static bool take_escape(struct bytes *in, char *byte)
-{
-    static const char names[] = "nrt\"\\";
-    static const char meanings[] = "\n\r\t\"\\";
-    const char *found = in->len > 0 ? memchr(names, in->at[0], sizeof names - 1) : NULL;
-
-    if (found != NULL) {
-        *byte = meanings[found - names];
-        drop(in, 1);
-        return true;
-    }
-    if (in->len == 0 || in->at[0] != 'x') {
-        return false;
-    }
-    drop(in, 1);
-    return take_hex(in, byte);
-}
-
-/* Takes a quoted text, with its quotes, off the front of *in. */
-static enum quoted take_quoted(struct bytes *in, struct buf *out)
-{
-    char quote = in->at[0];
-
-    drop(in, 1);
-    while (in->len > 0 && in->at[0] != quote) {
-        char c = in->at[0];
-
-        drop(in, 1);
-        if (c == '\\' && quote == '"' && !take_escape(in, &c)) {
-            return NONSENSE;
-        }
-        buf_add_byte(out, c);
-    }
-    if (in->len == 0) {
-        return UNENDED;
-    }
-    drop(in, 1);
-    return QUOTED;
-}
-
-/* Expectations. */
-
-/* Spells the quoted texts of an expected reply as spell() does. */
-static bool respell(struct bytes want, struct buf *out)
-{
-    BUF_LOCAL(text);
-
-    while (want.len > 0) {
-        if (want.at[0] == '"') {
-            text.len = 0;
-            if (take_quoted(&want, &text) != QUOTED) {
-                return false;
-            }
-            spell_text(buf_bytes(&text), out);
-        } else {
-            buf_add_byte(out, want.at[0]);
-            drop(&want, 1);
-        }
-    }
-    return true;
-}
-
-/* Takes a word off the front of a spelled reply: all up to a space that is not
- * quoted. */
-static struct bytes take_token(struct bytes *in)
-{
-    struct bytes token;
-    bool quoted = false;
-
-    while (in->len > 0 && in->at[0] == ' ') {
-        drop(in, 1);
-    }
-    token = (struct bytes){in->at, 0};
-    while (in->len > 0 && (quoted || in->at[0] != ' ')) {
-        size_t len = quoted && in->at[0] == '\\' && in->len > 1 ? 2 : 1;
-
-        quoted ^= in->at[0] == '"';
-        token.len += len;
-        drop(in, len);
-    }
-    return token;
-}
-
-static bool opens(struct bytes token)
-{
-    return token.len > 0 && token.len <= 2 && strchr("[{", token.at[token.len - 1]) != NULL;
-}
-
-static bool closes(struct bytes token)
-{
-    return bytes_equal(token, BYTES("]")) || bytes_equal(token, BYTES("}"));
-}
-
-static int compare_units(const void *a, const void *b)
-{
-    return bytes_compare(buf_bytes(a), buf_bytes(b));
-}
-
-static bool take_sorted(struct bytes *in, size_t unit, struct buf *out);
-
-/* Sorts what is up to the end of an array, `together` elements at a time. */
-static void take_sorted_elements(struct bytes *in, size_t together, size_t unit, struct buf *out)
-{
-    struct buf *units = mem_zalloc((in->len + 1) * sizeof *units);
-    size_t count = 0;
-
-    while (take_sorted(in, unit, &units[count / together])) {
-        count++;
-    }
-    count = (count + together - 1) / together;
-    qsort(units, count, sizeof *units, compare_units);
-    for (size_t i = 0; i < count; i++) {
-        buf_add(out, buf_bytes(&units[i]));
-        buf_clear(&units[i]);
-    }
-    mem_free(units);
-}
-
-/* Takes one element off the front of a spelled reply, and sorts what is in it: in
- * arrays, `unit` elements at a time. Returns false at the end of an array. */
-static bool take_sorted(struct bytes *in, size_t unit, struct buf *out)
-{
-    struct bytes token = take_token(in);
-
-    if (token.len == 0 || closes(token)) {
-        return false;
-    }
-    buf_add_byte(out, ' ');
-    buf_add(out, token);
-    if (opens(token)) {
-        take_sorted_elements(in, token.at[token.len - 1] == '{' ? 2 : unit, unit, out);
-        buf_add(out, BYTES(" ]"));
-    }
-    return true;
-}
-
-static bool equal_sorted(struct bytes a, struct bytes b, size_t unit)
-{
-    BUF_LOCAL(sorted_a);
-    BUF_LOCAL(sorted_b);
-
-    take_sorted(&a, unit, &sorted_a);
-    take_sorted(&b, unit, &sorted_b);
-    return a.len == 0 && b.len == 0 && bytes_equal(buf_bytes(&sorted_a), buf_bytes(&sorted_b));
-}
-
-static bool cut_suffix(struct bytes *text, struct bytes suffix)
-{
-    if (text->len < suffix.len ||
-        !bytes_equal((struct bytes){text->at + text->len - suffix.len, suffix.len}, suffix)) {
-        return false;
-    }
-    text->len -= suffix.len;
-    return true;
-}
-
-static bool fits(struct bytes want, struct bytes got)
-{
-    if (bytes_equal(want, BYTES("*"))) {
-        return true;
-    }
-    if (want.len > 0 && want.at[0] == '!') {
-        return got.len >= want.len && memcmp(got.at, want.at, want.len) == 0;
-    }
-    if (cut_suffix(&want, BYTES(" (any order)"))) {
-        return equal_sorted(want, got, 1);
-    }
-    if (cut_suffix(&want, BYTES(" (pairs in any order)"))) {
-        return equal_sorted(want, got, 2);
-    }
-    return bytes_equal(want, got);
-}
-
 static void expect_reply(struct scenario *s, struct bytes want, const struct reply *reply,
                          const char *when)
 {
     struct bytes got = buf_bytes(&reply->spelled);
 
-    if (reply->given && !fits(want, got)) {
+    if (reply->given && !spelled_fits(want, got)) {
         complain(s, "%sexpected %.*s\n    got      %.*s", when, (int)want.len, want.at,
                  (int)got.len, got.at);
     }
@@ -487,9 +137,7 @@ static void expect(struct scenario *s, struct bytes text)
 
     if (!s->final.given) {
         complain(s, "a reply without a request");
-    } else if (text.len > 0 && text.at[0] == '!') {
-        buf_add(&want, text);
-    } else if (!respell(text, &want)) {
+    } else if (!spell_expected(text, &want)) {
         complain(s, "what is quoted here makes no sense");
     }
     expect_reply(s, buf_bytes(&want), &s->undone, "when rolled back: ");
@@ -502,7 +150,7 @@ static void expect_sent(struct scenario *s, size_t session, struct bytes text)
     BUF_LOCAL(want);
     struct reply sent = {0};
 
-    if (!respell(text, &want)) {
+    if (!spell_expected(text, &want)) {
         complain(s, "what is quoted here makes no sense");
     }
     take_sent(s, s->session[session], &sent);
@@ -630,52 +278,6 @@ static void make(struct scenario *s, struct session *session, size_t argc, const
     renew_ended_sessions(s);
 }
 
-/* The words of a request, one behind the other, and where each ends. */
-struct words {
-    size_t count;
-    size_t end[WORDS_MAX];
-    struct buf text;
-};
-
-static enum quoted take_word(struct bytes *in, struct words *words)
-{
-    enum quoted quoted = QUOTED;
-
-    if (in->at[0] == '"' || in->at[0] == '\'') {
-        quoted = take_quoted(in, &words->text);
-        if (quoted == QUOTED && in->len > 0 && in->at[0] != ' ') {
-            return NONSENSE;
-        }
-    } else {
-        while (in->len > 0 && in->at[0] != ' ') {
-            buf_add_byte(&words->text, in->at[0]);
-            drop(in, 1);
-        }
-    }
-    words->end[words->count++] = words->text.len;
-    return quoted;
-}
-
-static enum quoted take_words(struct bytes in, struct words *words)
-{
-    enum quoted quoted = QUOTED;
-
-    words->count = 0;
-    words->text.len = 0;
-    for (;;) {
-        while (in.len > 0 && in.at[0] == ' ') {
-            drop(&in, 1);
-        }
-        if (in.len == 0 || quoted != QUOTED) {
-            return quoted;
-        }
-        if (words->count == WORDS_MAX) {
-            return NONSENSE;
-        }
-        quoted = take_word(&in, words);
-    }
-}
-
 static bool read_line(struct scenario *s, struct buf *line)
 {
     char *at = NULL;
@@ -698,7 +300,7 @@ static bool read_words(struct scenario *s, struct bytes text, struct words *word
     BUF_LOCAL(all);
 
     buf_add(&all, text);
-    while ((quoted = take_words(buf_bytes(&all), words)) == UNENDED) {
+    while ((quoted = words_take(buf_bytes(&all), words)) == UNENDED) {
         buf_add_byte(&all, '\n');
         if (!read_line(s, &all)) {
             break;
@@ -711,13 +313,9 @@ static void request(struct scenario *s, size_t session, struct bytes text)
 {
     struct bytes argv[WORDS_MAX];
     struct words words = {0};
-    size_t start = 0;
 
     if (read_words(s, text, &words)) {
-        for (size_t i = 0; i < words.count; i++) {
-            argv[i] = (struct bytes){words.text.at + start, words.end[i] - start};
-            start = words.end[i];
-        }
+        words_view(&words, argv);
         make(s, s->session[session], words.count, argv);
     } else {
         complain(s, "these are not the words of a request");
