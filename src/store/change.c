@@ -55,22 +55,20 @@ static void retime(struct dataset *data, const struct change *c, struct change *
 static void splice(struct dataset *data, const struct change *c, struct change *inverse,
                    struct arena *arena)
 {
-    const struct value *v = keyspace_find_any(data->db[c->db], c->key);
-    struct bytes gone;
+    struct value *v = edit_find(data->db[c->db], c->key, VALUE_STRING);
+    struct bytes old = value_string(v);
 
-    assert(v != NULL);
-    assert(c->offset + c->removed <= value_string(v).len);
+    assert(c->offset + c->removed <= old.len);
     if (inverse != NULL) {
-        gone = (struct bytes){value_string(v).at + c->offset, c->removed};
         inverse->kind = CHANGE_SPLICE;
         inverse->raw = value_raw(v);
         inverse->db = c->db;
         inverse->key = arena_copy(arena, c->key);
-        inverse->inserted = arena_copy(arena, gone);
+        inverse->inserted = arena_copy(arena, (struct bytes){old.at + c->offset, c->removed});
         inverse->offset = c->offset;
         inverse->removed = c->inserted.len;
     }
-    edit_splice(data->db[c->db], c->key, c->offset, c->removed, c->inserted, c->raw);
+    edit_splice(data->db[c->db], v, c->offset, c->removed, c->inserted, c->raw);
 }
 
 /* What a collection outgrew is put back whole; that undoes the addition as well. */

@@ -24,7 +24,7 @@ void edit_retime(struct keyspace *keys, struct bytes key, int64_t expires_ms);
 
 /* Replaces `removed` bytes at `offset` of a bound string by `inserted`, which must
  * not be a view of it. May move the value. */
-void edit_splice(struct keyspace *keys, struct bytes key, size_t offset, size_t removed,
+void edit_splice(struct keyspace *keys, struct value *v, size_t offset, size_t removed,
                  struct bytes inserted, bool raw);
 
 /* To be called when fields of a bound hash have been edited: `before_ms` is when the

@@ -336,10 +336,9 @@ void edit_retime(struct keyspace *keys, struct bytes key, int64_t expires_ms)
     index_add(keys, moved);
 }
 
-void edit_splice(struct keyspace *keys, struct bytes key, size_t offset, size_t removed,
+void edit_splice(struct keyspace *keys, struct value *v, size_t offset, size_t removed,
                  struct bytes inserted, bool raw)
 {
-    struct value *v = edit_find(keys, key, VALUE_STRING);
     struct value *moved = edit_value_splice(v, offset, removed, inserted, raw);
 
     if (moved != v) {
