@@ -88,7 +88,12 @@ static void see_note(const struct note *n, void *context)
 
 void observe_batch(struct engine *e)
 {
-    journal_each(&e->journal, &(struct journal_visitor){see_change, see_note, e});
+    struct journal_visitor visitor = {NULL, see_note, e};
+
+    if (observe_wanted(e)) {
+        visitor.change = see_change;
+    }
+    journal_each(&e->journal, &visitor);
     for (size_t i = 0; i < OBSERVERS; i++) {
         if (observers[i].end != NULL && observers[i].listens(e)) {
             observers[i].end(e);
