@@ -1,49 +1,94 @@
 #include "engine/command.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "base/number.h"
 
 #include <assert.h>
+#include <ctype.h>
 
-enum { SLOTS = 1024 }; /* Several times the number of commands; a power of two. */
+enum {
+    SLOTS = 2048, /* Several times the number of names; a power of two. */
+    ROWS = SLOTS / 4,
+    NAME_MAX_LEN = 64, /* Commands have shorter names. */
+};
 
+/* Most clients and scripts write a name in small letters or in capitals: both are
+ * there as they are, and only what is mixed has to be looked at letter by letter. */
 struct registry {
-    size_t count;
     struct {
-        uint32_t hash;
+        struct bytes name;
         const struct command *row;
     } slot[SLOTS];
-    const struct command *row[SLOTS]; /* The first `count`, in the order they came. */
+    struct arena capitals; /* The names in capitals. */
+
+    size_t count;
+    const struct command *row[ROWS]; /* The first `count`, in the order they came. */
 
     struct command *rows; /* The copies, by number. */
     size_t rows_count;
 };
 
-/* FNV-1a over lower-cased bytes: names are short and nobody chooses them to
- * collide. */
-static uint32_t hash_name(struct bytes name)
+/* Of both ends, which may overlap: nobody chooses names to collide. */
+static size_t hash_name(struct bytes name)
 {
-    uint32_t h = 2166136261u;
+    uint64_t first = 0;
+    uint64_t last = 0;
 
-    for (size_t i = 0; i < name.len; i++) {
-        h = (h ^ ((unsigned char)name.at[i] | 0x20)) * 16777619u;
+    if (name.len >= 8) {
+        memcpy(&first, name.at, 8);
+        memcpy(&last, name.at + name.len - 8, 8);
+    } else if (name.len >= 4) {
+        memcpy(&first, name.at, 4);
+        memcpy(&last, name.at + name.len - 4, 4);
+    } else if (name.len > 0) {
+        first = (unsigned char)name.at[0];
+        last = (unsigned char)name.at[name.len - 1];
     }
-    return h ^ (h >> 15);
+    return ((first ^ last << 32) * UINT64_C(0x9e3779b97f4a7c15)) >> 52;
 }
 
-static void enter(struct registry *r, const struct command *cmd)
+static const struct command *find_exactly(const struct registry *r, struct bytes name)
 {
-    uint32_t hash = hash_name(bytes_of(cmd->name));
-    size_t i = hash % SLOTS;
+    for (size_t i = hash_name(name) % SLOTS; r->slot[i].row != NULL; i = (i + 1) % SLOTS) {
+        if (bytes_equal(name, r->slot[i].name)) {
+            return r->slot[i].row;
+        }
+    }
+    return NULL;
+}
 
-    assert(r->count < SLOTS / 2);
-    assert(registry_find(r, bytes_of(cmd->name)) == NULL);
+static void enter(struct registry *r, struct bytes name, const struct command *cmd)
+{
+    size_t i = hash_name(name) % SLOTS;
+
+    assert(find_exactly(r, name) == NULL);
     while (r->slot[i].row != NULL) {
         i = (i + 1) % SLOTS;
     }
     r->slot[i].row = cmd;
-    r->slot[i].hash = hash;
+    r->slot[i].name = name;
+}
+
+/* Writes a name with each letter turned by `turn`, and views it. */
+static struct bytes turned(struct bytes name, int (*turn)(int), char out[NAME_MAX_LEN])
+{
+    assert(name.len <= NAME_MAX_LEN);
+    for (size_t i = 0; i < name.len; i++) {
+        out[i] = (char)turn((unsigned char)name.at[i]);
+    }
+    return (struct bytes){out, name.len};
+}
+
+static void enter_both(struct registry *r, const struct command *cmd)
+{
+    struct bytes name = bytes_of(cmd->name);
+    char capitals[NAME_MAX_LEN];
+
+    assert(r->count < ROWS);
     r->row[r->count++] = cmd;
+    enter(r, name, cmd);
+    enter(r, arena_copy(&r->capitals, turned(name, toupper, capitals)), cmd);
 }
 
 /* How many rows an array takes up in a registry, with those of subcommands. A row
@@ -85,7 +130,7 @@ static void add(struct registry *r, const struct command *row)
     if (cmd->subcommands != NULL) {
         copy_subcommands(r, cmd);
     }
-    enter(r, cmd);
+    enter_both(r, cmd);
 }
 
 struct registry *registry_new(const struct command *const *families)
@@ -108,20 +153,24 @@ struct registry *registry_new(const struct command *const *families)
 
 void registry_free(struct registry *r)
 {
+    arena_free(&r->capitals);
     mem_free(r->rows);
     mem_free(r);
 }
 
+__attribute__((cold, noinline)) static const struct command *find_mixed(const struct registry *r,
+                                                                        struct bytes name)
+{
+    char small[NAME_MAX_LEN];
+
+    return name.len <= NAME_MAX_LEN ? find_exactly(r, turned(name, tolower, small)) : NULL;
+}
+
 const struct command *registry_find(const struct registry *r, struct bytes name)
 {
-    uint32_t hash = hash_name(name);
+    const struct command *cmd = find_exactly(r, name);
 
-    for (size_t i = hash % SLOTS; r->slot[i].row != NULL; i = (i + 1) % SLOTS) {
-        if (r->slot[i].hash == hash && bytes_is(name, r->slot[i].row->name)) {
-            return r->slot[i].row;
-        }
-    }
-    return NULL;
+    return cmd != NULL ? cmd : find_mixed(r, name);
 }
 
 const struct command *registry_find_sub(const struct command *container, struct bytes name)
