@@ -167,7 +167,8 @@ bool engine_run(struct session *s, const struct command *command, struct sink *r
 {
     struct engine *e = s->engine;
     struct journal_mark mark = journal_mark(&e->journal);
-    struct timing timing = s->in_script ? measure_begin_inner(e) : measure_begin(e, command);
+    struct timing timing =
+        s->in_script ? measure_begin_inner(e, command) : measure_begin(e, command);
     size_t undo_bytes;
     struct call c = {
         .engine = e,

@@ -49,9 +49,8 @@ void measure_apply(struct engine *e)
     slowlog_trim(&e->slowlog, s->slowlog_len);
 }
 
-/* Returns for how many quick commands in a row the next one counts; 0: it is not
- * timed. */
-static uint64_t draw_quick(struct engine *e)
+/* Returns for how many commands the next one counts; 0: it is not timed. */
+static uint64_t draw(struct engine *e)
 {
     enum { GAP = 8 };
     struct measures *m = &e->measures;
@@ -78,7 +77,7 @@ struct timing measure_begin(struct engine *e, const struct command *cmd)
     struct timing t = {.weight = 1, .inner = m->inner, .in_row = m->in_row};
 
     if (is_sampled(m, cmd)) {
-        t.weight = draw_quick(e);
+        t.weight = draw(e);
     }
     if (t.weight > 0) {
         t.start = m->ready != 0 ? m->ready : clock_ticks();
@@ -88,31 +87,20 @@ struct timing measure_begin(struct engine *e, const struct command *cmd)
     return t;
 }
 
-/* Returns whether the next call of a script is to be timed, and for how many. */
-static uint64_t draw_weight(struct engine *e)
+/* Of a script that makes few calls, all are timed. */
+struct timing measure_begin_inner(struct engine *e, const struct command *cmd)
 {
-    enum { ALL = 16, GAP = 15 };
+    enum { QUICK = 4, ANY = 16 };
     struct measures *m = &e->measures;
-    uint64_t call = m->inner++;
-    uint64_t weight;
+    struct timing t = {.weight = 1, .inner = ++m->inner};
 
-    if (call < ALL) {
-        m->next_timed = ALL;
-        return 1;
+    if (t.inner > (cmd->flags & COMMAND_FAST ? QUICK : ANY)) {
+        t.weight = draw(e);
     }
-    if (call < m->next_timed) {
-        return 0;
+    if (t.weight > 0) {
+        t.start = clock_ticks();
     }
-    weight = 1 + random_below(&e->random, GAP);
-    m->next_timed = call + weight;
-    return weight;
-}
-
-struct timing measure_begin_inner(struct engine *e)
-{
-    uint64_t weight = draw_weight(e);
-
-    return (struct timing){weight > 0 ? clock_ticks() : 0, weight, e->measures.inner, false};
+    return t;
 }
 
 __attribute__((cold, noinline)) static void note_slow(const struct call *c, const struct timing *t,

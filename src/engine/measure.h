@@ -2,8 +2,8 @@
  *
  * This is done for every command, so it must cost next to nothing: see clock_ticks().
  * Where many commands come one behind the other, in a script or in a pipeline, only some
- * of the quick ones are timed, drawn at random; each of those counts for the ones that
- * were passed over. */
+ * are timed, drawn at random: of the quick ones, and of what a script calls behind its
+ * first calls. Each counts for those that were passed over. */
 #ifndef ENGINE_MEASURE_H
 #define ENGINE_MEASURE_H
 
@@ -38,12 +38,11 @@ struct measures {
     struct error_stats errors[ERROR_KINDS_MAX];
     size_t error_kinds;
 
-    uint64_t slow_ns;    /* What takes as long is told of: see measure_apply(). */
-    bool in_row;         /* Commands come one right behind the other. */
-    uint64_t ready;      /* Ticks: when the last one ended, if it was timed; or 0. */
-    uint64_t passed_by;  /* How many of the quick ones to come are not timed. */
-    uint64_t inner;      /* Calls that scripts have made in this request. */
-    uint64_t next_timed; /* Which of them is the next to be timed. */
+    uint64_t slow_ns;   /* What takes as long is told of: see measure_apply(). */
+    bool in_row;        /* Commands come one right behind the other. */
+    uint64_t ready;     /* Ticks: when the last one ended, if it was timed; or 0. */
+    uint64_t passed_by; /* How many of those to come that need not be are not timed. */
+    uint64_t inner;     /* Calls that scripts have made in this request. */
 };
 
 /* A command that is being measured. */
@@ -66,7 +65,7 @@ void measure_apply(struct engine *e);
 
 /* Begin and end a command. `undo_bytes` is what would undo it. */
 struct timing measure_begin(struct engine *e, const struct command *cmd);
-struct timing measure_begin_inner(struct engine *e); /* Of a script. */
+struct timing measure_begin_inner(struct engine *e, const struct command *cmd); /* Of a script. */
 void measure_end(const struct call *c, const struct timing *t, size_t undo_bytes);
 
 /* The following commands come one right behind the other, so that where one ends the
