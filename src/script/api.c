@@ -34,26 +34,34 @@ static size_t format_number(char *out, double number)
     return (size_t)snprintf(out, NUMBER_DOUBLE_MAX, "%.17g", number);
 }
 
-/* Views the arguments on the stack. Returns false if one is no string or number. */
-static bool view_args(struct runtime *r, lua_State *lua, size_t count)
+/* Views the argument at an index of the stack. Returns false if it is no string or number. */
+static inline bool view_arg(struct runtime *r, lua_State *lua, int index)
 {
-    if (count > r->args_cap) {
+    struct bytes *arg = &r->argv[index - 1];
+    int type = lua_type(lua, index);
+
+    if (__builtin_expect(type == LUA_TSTRING, 1)) {
+        arg->at = lua_tolstring(lua, index, &arg->len);
+        return true;
+    }
+    if (type == LUA_TNUMBER) {
+        arg->at = r->text[index - 1];
+        arg->len = format_number(r->text[index - 1], lua_tonumber(lua, index));
+        return true;
+    }
+    return false;
+}
+
+/* Views all arguments. Returns false if one is no string or number. */
+static bool view_args(struct runtime *r, lua_State *lua, int count)
+{
+    if ((size_t)count > r->args_cap) {
         r->in_call = 1; /* The allocator must not be left. */
-        grow_args(r, count);
+        grow_args(r, (size_t)count);
         r->in_call = 0;
     }
-    for (size_t i = 0; i < count; i++) {
-        struct bytes *arg = &r->argv[i];
-
-        switch (lua_type(lua, (int)i + 1)) {
-        case LUA_TSTRING:
-            arg->at = lua_tolstring(lua, (int)i + 1, &arg->len);
-            break;
-        case LUA_TNUMBER:
-            arg->at = r->text[i];
-            arg->len = format_number(r->text[i], lua_tonumber(lua, (int)i + 1));
-            break;
-        default:
+    for (int i = 1; i <= count; i++) {
+        if (!view_arg(r, lua, i)) {
             return false;
         }
     }
@@ -74,7 +82,7 @@ static const char *view_command(struct runtime *r, lua_State *lua, size_t count)
     if (count == 0) {
         return "ERR Please specify at least one argument for this redis lib call";
     }
-    if (!view_args(r, lua, count)) {
+    if (!view_args(r, lua, (int)count)) {
         return "ERR Lua redis lib command arguments must be strings or integers";
     }
     return NULL;
