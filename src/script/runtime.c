@@ -21,6 +21,7 @@ enum {
     FAST_TICK_MS = 1,    /* and how often when something is due. */
     IDLE_TICKS = 4,      /* Without a script, after which the timer stops. */
     HEAP_KEPT = 8 << 20, /* A VM that has reserved more is not kept. */
+    GC_PAUSE = 150,      /* Garbage may be half as much as what lives. */
 };
 
 #define TICK_SIGNAL SIGRTMIN
@@ -387,6 +388,7 @@ static void need_lua(struct runtime *r)
     ok = luaJIT_setmode(r->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     assert(ok == 1); /* Compiled code could not be left. */
     lua_atpanic(r->lua, on_panic);
+    lua_gc(r->lua, LUA_GCSETPAUSE, GC_PAUSE);
     sandbox_open(r->lua);
 }
 
