@@ -12,7 +12,7 @@
 #include <strings.h>
 
 #include "base/number.h"
-#include "script/text.h"
+#include "script/order.h"
 
 enum invalid_numbers { INVALID_REFUSED, INVALID_ACCEPTED, INVALID_NULL };
 
@@ -44,9 +44,10 @@ static const struct options defaults = {
  * of each of the copy's functions. */
 struct library {
     struct options options;
-    bool changed;     /* The options may not be the defaults. */
-    struct text text; /* No call of the VM that is made while it is written runs a script,
-                         which might start another. */
+    bool changed;      /* The options may not be the defaults. */
+    struct text text;  /* No call of the VM that is made while it is written runs a script,
+                          which might start another. */
+    struct text notes; /* Of the objects at work, while that is. */
 };
 
 static struct library *library_of(lua_State *lua)
@@ -150,6 +151,7 @@ static inline uint64_t eight_have(uint64_t word, unsigned char c)
 struct encoder {
     lua_State *lua;
     struct text *text;
+    struct text *notes;
     const struct options *options;
     int depth;
 };
@@ -166,9 +168,15 @@ static inline void encode_word(struct encoder *e, const char *word)
     text_add(e->lua, e->text, word, strlen(word));
 }
 
-static void encode_fail(struct encoder *e, int type, const char *reason)
+static void encode_trim(struct encoder *e)
 {
     text_trim(e->lua, e->text);
+    text_trim(e->lua, e->notes);
+}
+
+static void encode_fail(struct encoder *e, int type, const char *reason)
+{
+    encode_trim(e);
     luaL_error(e->lua, "Cannot serialise %s: %s", lua_typename(e->lua, type), reason);
 }
 
@@ -315,13 +323,19 @@ static void encode_key(struct encoder *e)
 /* Writes a table as an object. Its first pair is on the stack, and is popped. */
 static void encode_object(struct encoder *e)
 {
+    size_t start = e->notes->len;
+
     encode_char(e, '{');
     do {
+        size_t from = e->text->len;
+
         encode_key(e);
         encode_value(e);
         lua_pop(e->lua, 1);
         encode_char(e, ',');
+        order_note(e->lua, e->notes, -1, e->text, from);
     } while (lua_next(e->lua, -2) != 0);
+    order_pairs(e->lua, e->notes, start, e->text);
     e->text->at[e->text->len - 1] = '}';
 }
 
@@ -430,7 +444,7 @@ static void encode_table(struct encoder *e)
 
     e->depth++;
     if (e->depth > e->options->encode_max_depth || !lua_checkstack(lua, 3)) {
-        text_trim(lua, e->text);
+        encode_trim(e);
         luaL_error(lua, "Cannot serialise, excessive nesting (%d)", e->depth);
     }
     lua_pushnil(lua);
@@ -468,13 +482,14 @@ static void encode_value(struct encoder *e)
 static int json_encode(lua_State *lua)
 {
     struct library *library = library_of(lua);
-    struct encoder e = {lua, &library->text, &library->options, 0};
+    struct encoder e = {lua, &library->text, &library->notes, &library->options, 0};
 
     luaL_argcheck(lua, lua_gettop(lua) == 1, 1, "expected 1 argument");
     library->text.len = 0;
+    library->notes.len = 0;
     encode_value(&e);
     lua_pushlstring(lua, library->text.at, library->text.len);
-    text_trim(lua, &library->text);
+    encode_trim(&e);
     return 1;
 }
 
@@ -1079,6 +1094,7 @@ static int library_free(lua_State *lua)
     struct library *library = lua_touserdata(lua, 1);
 
     text_clear(lua, &library->text);
+    text_clear(lua, &library->notes);
     return 0;
 }
 
@@ -1160,4 +1176,5 @@ void script_json_reset(lua_State *lua)
         library->changed = false;
     }
     text_trim(lua, &library->text);
+    text_trim(lua, &library->notes);
 }

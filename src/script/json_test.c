@@ -97,6 +97,42 @@ TEST(tables_are_encoded_as_arrays_or_objects)
     CHECK(ALL_SHOW(examples));
 }
 
+/* Where no two keys have one place in a table of Lua 5.1, as in Redis. */
+TEST(the_pairs_of_an_object_have_one_order)
+{
+    static const struct example examples[] = {
+        {"cjson.encode({x=1,y=5})", "{\"y\":5,\"x\":1}"},
+        {"cjson.encode({name='a',id=1})", "{\"id\":1,\"name\":\"a\"}"},
+        {"cjson.encode({a={d=1,c=2},b={}})", "{\"a\":{\"c\":2,\"d\":1},\"b\":{}}"},
+        {"cjson.encode({f=1,b=1,h=1,d=1,a=1,g=1,c=1,e=1})",
+         "{\"a\":1,\"h\":1,\"c\":1,\"b\":1,\"e\":1,\"d\":1,\"g\":1,\"f\":1}"},
+        {"cjson.encode({x={1,y=2},7})", "{\"1\":7,\"x\":{\"1\":1,\"y\":2}}"},
+    };
+
+    CHECK(ALL_SHOW(examples));
+}
+
+/* The same pairs, put into a table in two orders, and between others that go again. */
+TEST(the_order_of_pairs_comes_from_their_keys_alone)
+{
+    static const char script[] = "local count = tonumber((...))\n"
+                                 "local a, b, keys = {}, {}, {}\n"
+                                 "for i = 1, count do keys[i] = string.rep('k', i % 40) .. i end\n"
+                                 "for i = 1, count do a[keys[i]] = {v = i, w = -i} end\n"
+                                 "for i = 1, count do b[keys[i] .. 'x'] = 1 end\n"
+                                 "for i = count, 1, -1 do b[keys[i]] = {w = -i, v = i} end\n"
+                                 "for i = 1, count do b[keys[i] .. 'x'] = nil end\n"
+                                 "return cjson.encode(a) == cjson.encode(b)\n";
+    static const char *const counts[] = {"1", "2", "3", "20", "24", "25", "26", "1000"};
+    struct vm vm;
+
+    vm_open(&vm);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        CHECK(vm_holds(&vm, script, counts[i], strlen(counts[i])));
+    }
+    vm_close(&vm);
+}
+
 TEST(what_has_no_json_is_refused)
 {
     static const struct example examples[] = {
@@ -663,13 +699,15 @@ int main(void)
 {
     return RUN(the_library_names_itself, plain_values_are_encoded,
                numbers_are_encoded_with_14_digits, tables_are_encoded_as_arrays_or_objects,
-               what_has_no_json_is_refused, documents_are_decoded, strings_are_decoded,
-               numbers_are_decoded_as_strtod_reads_them, broken_documents_are_refused,
-               broken_strings_are_refused, settings_are_checked, settings_change_what_is_encoded,
-               settings_change_what_is_decoded, a_copy_has_its_own_settings,
-               a_reset_restores_the_settings, depth_has_an_end_even_without_a_limit,
-               memory_for_a_large_text_is_given_back, random_numbers_are_encoded_as_printf_does,
-               random_numbers_are_decoded_as_strtod_does, random_documents_come_back_as_they_were,
-               mutilated_documents_do_no_harm, running_out_of_memory_is_an_error_and_no_damage,
+               the_pairs_of_an_object_have_one_order,
+               the_order_of_pairs_comes_from_their_keys_alone, what_has_no_json_is_refused,
+               documents_are_decoded, strings_are_decoded, numbers_are_decoded_as_strtod_reads_them,
+               broken_documents_are_refused, broken_strings_are_refused, settings_are_checked,
+               settings_change_what_is_encoded, settings_change_what_is_decoded,
+               a_copy_has_its_own_settings, a_reset_restores_the_settings,
+               depth_has_an_end_even_without_a_limit, memory_for_a_large_text_is_given_back,
+               random_numbers_are_encoded_as_printf_does, random_numbers_are_decoded_as_strtod_does,
+               random_documents_come_back_as_they_were, mutilated_documents_do_no_harm,
+               running_out_of_memory_is_an_error_and_no_damage,
                running_out_of_memory_while_opening_leaves_nothing);
 }

@@ -1,6 +1,6 @@
 #include "script/msgpack.h"
 
-#include "script/text.h"
+#include "script/order.h"
 
 #include <endian.h>
 #include <lauxlib.h>
@@ -50,6 +50,7 @@ enum {
 struct packer {
     lua_State *lua;
     struct text *text;
+    struct text *notes; /* Of the maps at work. */
     int depth;
 };
 
@@ -197,14 +198,19 @@ static void pack_key(struct packer *p)
  * how many. */
 static size_t pack_pairs(struct packer *p)
 {
+    size_t start = p->notes->len;
     size_t count = 0;
 
     do {
+        size_t from = p->text->len;
+
         pack_key(p);
         pack_value(p);
         lua_pop(p->lua, 1);
+        order_note(p->lua, p->notes, -1, p->text, from);
         count++;
     } while (lua_next(p->lua, -2) != 0);
+    order_pairs(p->lua, p->notes, start, p->text);
     return count;
 }
 
@@ -309,7 +315,9 @@ static void pack_value(struct packer *p)
 
 static int msgpack_pack(lua_State *lua)
 {
-    struct packer p = {.lua = lua, .text = lua_touserdata(lua, lua_upvalueindex(1))};
+    struct packer p = {.lua = lua,
+                       .text = lua_touserdata(lua, lua_upvalueindex(1)),
+                       .notes = lua_touserdata(lua, lua_upvalueindex(2))};
     int count = lua_gettop(lua);
 
     if (count == 0) {
@@ -317,6 +325,7 @@ static int msgpack_pack(lua_State *lua)
     }
     luaL_checkstack(lua, (DEPTH_MAX + 1) * STACK_PER_DEPTH, "too many arguments");
     p.text->len = 0;
+    p.notes->len = 0;
     for (int i = 1; i <= count; i++) {
         lua_pushvalue(lua, i);
         pack_value(&p);
@@ -324,6 +333,7 @@ static int msgpack_pack(lua_State *lua)
     }
     lua_pushlstring(lua, p.text->at, p.text->len);
     text_trim(lua, p.text);
+    text_trim(lua, p.notes);
     return 1;
 }
 
@@ -579,7 +589,7 @@ static int text_collect(lua_State *lua)
     return 0;
 }
 
-/* Pushes the text that pack() writes to. */
+/* Pushes a text for pack() to write to. */
 static void push_text(lua_State *lua)
 {
     struct text *text = lua_newuserdata(lua, sizeof *text);
@@ -606,11 +616,12 @@ void script_msgpack_open(lua_State *lua)
         {NULL, NULL},
     };
 
-    luaL_checkstack(lua, 4, "no room for cmsgpack");
+    luaL_checkstack(lua, 5, "no room for cmsgpack");
     lua_createtable(lua, 0, 8);
     luaL_register(lua, NULL, functions);
     push_text(lua);
-    lua_pushcclosure(lua, msgpack_pack, 1);
+    push_text(lua);
+    lua_pushcclosure(lua, msgpack_pack, 2);
     lua_setfield(lua, -2, "pack");
     set_string(lua, "_NAME", "cmsgpack");
     set_string(lua, "_VERSION", "lua-cmsgpack 0.4.0");

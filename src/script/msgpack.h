@@ -1,7 +1,7 @@
 /* MessagePack for scripts: the library `cmsgpack`.
  *
  * It answers as Redis's cmsgpack does: the same bytes, the same errors. Only the order
- * of the pairs of a map is another one, as that of pairs() is.
+ * of the pairs of a map may be another one: see script/order.h.
  *
  * All that it holds lies in the memory of the VM: a script that uses it may be ended
  * between any two instructions by throwing that memory away, or by an error from any

@@ -102,6 +102,18 @@ TEST(a_table_is_an_array_if_its_keys_count_up_from_one)
     CHECK(ALL_SHOW(examples));
 }
 
+/* Where no two keys have one place in a table of Lua 5.1, as in Redis. */
+TEST(the_pairs_of_a_map_have_one_order)
+{
+    static const struct example examples[] = {
+        {"hex(cmsgpack.pack({x=1,y=5}))", "82a17905a17801"},
+        {"hex(cmsgpack.pack({name=1,id={b=2,a=1}}))", "82a2696482a16101a16202a46e616d6501"},
+        {"hex(cmsgpack.pack({x=1,[1.5]=2,y=3}))", "83ca3fc0000002a17903a17801"},
+    };
+
+    CHECK(ALL_SHOW(examples));
+}
+
 TEST(a_table_in_sixteen_others_is_nil)
 {
     static const struct example examples[] = {
@@ -361,9 +373,9 @@ int main(void)
     return RUN(the_library_names_itself, an_integer_takes_the_shortest_form,
                other_numbers_are_floats_if_that_loses_nothing, strings_and_words_are_packed,
                a_table_is_an_array_if_its_keys_count_up_from_one, a_table_in_sixteen_others_is_nil,
-               all_forms_are_unpacked, values_are_unpacked_a_few_at_a_time, broken_input_is_refused,
-               arguments_are_checked, depth_and_count_have_an_end,
-               random_values_come_back_as_they_were, mutilated_input_does_no_harm,
-               running_out_of_memory_is_an_error_and_no_damage,
+               the_pairs_of_a_map_have_one_order, all_forms_are_unpacked,
+               values_are_unpacked_a_few_at_a_time, broken_input_is_refused, arguments_are_checked,
+               depth_and_count_have_an_end, random_values_come_back_as_they_were,
+               mutilated_input_does_no_harm, running_out_of_memory_is_an_error_and_no_damage,
                memory_for_a_large_text_is_given_back);
 }
