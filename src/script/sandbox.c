@@ -53,6 +53,20 @@ void sandbox_protect(lua_State *lua)
     lua_remove(lua, -2);
 }
 
+/* Replaces globals, the table on the stack, by what scripts know as _G. Whoever asks for
+ * its metatable gets what Redis has there, which cannot be changed either. */
+static void protect_globals(lua_State *lua)
+{
+    sandbox_protect(lua);
+    lua_getmetatable(lua, -1);
+    lua_createtable(lua, 0, 1);
+    lua_pushcfunction(lua, refuse_unknown);
+    lua_setfield(lua, -2, "__index");
+    sandbox_protect(lua);
+    lua_setfield(lua, -2, "__metatable");
+    lua_pop(lua, 1);
+}
+
 /* If argument 1 is a protected library, pushes the table behind it. */
 static bool push_protected(lua_State *lua)
 {
@@ -374,7 +388,8 @@ static void fill_globals(lua_State *lua)
 
     sandbox_clear_arguments(lua);
     lua_pushvalue(lua, SANDBOX_GLOBALS);
-    set_library(lua, "_G");
+    protect_globals(lua);
+    lua_setfield(lua, SANDBOX_GLOBALS, "_G");
 }
 
 /* Strings find their methods in the library itself, and tell of a metatable that
@@ -448,7 +463,7 @@ static void copy_globals(lua_State *lua)
         lua_rawset(lua, copy);
     }
     lua_pushvalue(lua, copy);
-    sandbox_protect(lua);
+    protect_globals(lua);
     lua_setfield(lua, copy, "_G");
 }
 
