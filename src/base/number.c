@@ -143,6 +143,14 @@ bool number_parse_long_double(struct bytes b, long double *number)
     return true;
 }
 
+int64_t number_truncate(double number)
+{
+    if (isnan(number) || number >= 9223372036854775808.0 || number < -9223372036854775808.0) {
+        return INT64_MIN;
+    }
+    return (int64_t)number;
+}
+
 /* Returns eight decimal digits, a byte each, the first one lowest: of all four pairs,
  * then of all eight digits at once. The factors are 1/100 and 1/10, rounded up. */
 static uint64_t eight_digits(uint32_t number)
@@ -205,6 +213,124 @@ size_t number_format_int(char *out, int64_t number)
     }
     memcpy(out, text, len);
     return len;
+}
+
+/* Of Lua and JSON: for this one there is a quicker way. */
+enum { FAST_PRECISION = 14 };
+
+static const double powers[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7, 1e8,
+                                1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16};
+
+/* Writes what follows the point: the last `count` digits of `digits`, without
+ * trailing zeros. Writes nothing if all are zeros. */
+static size_t format_decimals(char *out, uint64_t digits, size_t count)
+{
+    while (count > 0 && digits % 10 == 0) {
+        digits /= 10;
+        count--;
+    }
+    if (count == 0) {
+        return 0;
+    }
+    out[0] = '.';
+    for (size_t i = count; i > 0; i--) {
+        out[i] = (char)('0' + digits % 10);
+        digits /= 10;
+    }
+    return count + 1;
+}
+
+/* Writes a number of at least 0.001 and less than 1e13 as "%.14g" does. Returns 0
+ * if it is so close to the middle between two texts that this takes more than a
+ * double to decide: multiplying has moved it by 1/128 at the most. */
+static size_t format_fraction(char *out, double number)
+{
+    size_t count = 16;
+    double scaled = number * powers[count];
+    double rest;
+    uint64_t digits;
+    size_t len;
+
+    while (scaled >= 1e14) {
+        scaled = number * powers[--count];
+    }
+    digits = (uint64_t)scaled;
+    rest = scaled - (double)digits;
+    if (rest > 0.49 && rest < 0.51) {
+        return 0;
+    }
+    digits += rest > 0.5;
+    len = number_format_int(out, (int64_t)(digits / (uint64_t)powers[count]));
+    return len + format_decimals(out + len, digits % (uint64_t)powers[count], count);
+}
+
+size_t number_format_general(char *out, double number, int precision)
+{
+    double size = fabs(number);
+    size_t sign = number < 0;
+    size_t len = 0;
+
+    if (size < powers[precision]) {
+        int64_t whole = (int64_t)number;
+        if ((double)whole == number && (whole != 0 || !signbit(number))) {
+            return number_format_int(out, whole);
+        }
+    }
+    if (precision == FAST_PRECISION && size >= 0.001 && size < 1e13) {
+        out[0] = '-';
+        len = format_fraction(out + sign, size);
+    }
+    return len > 0 ? sign + len
+                   : (size_t)snprintf(out, NUMBER_DOUBLE_MAX, "%.*g", precision, number);
+}
+
+/* Writes the last `count` digits of `digits`. */
+static void put_digits(char *out, uint64_t digits, int count)
+{
+    while (count-- > 0) {
+        out[count] = (char)('0' + digits % 10);
+        digits /= 10;
+    }
+}
+
+/* Writes a number of at least 0 as "%.*f" does. Returns 0 if it is too big, or so close
+ * to the middle between two texts that this takes more than a double to decide. */
+static size_t format_fixed(char *out, double number, int precision)
+{
+    static const double most = 70368744177664.0; /* 2^46, so that 1/128 is enough as above. */
+    double scaled = precision <= FAST_PRECISION ? number * powers[precision] : most;
+    double rest;
+    uint64_t digits;
+    size_t len;
+
+    if (!(scaled < most)) {
+        return 0;
+    }
+    digits = (uint64_t)scaled;
+    rest = scaled - (double)digits;
+    if (rest > 0.49 && rest < 0.51) {
+        return 0;
+    }
+    digits += rest > 0.5;
+    len = number_format_int(out, (int64_t)(digits / (uint64_t)powers[precision]));
+    if (precision > 0) {
+        out[len++] = '.';
+        put_digits(out + len, digits, precision);
+    }
+    return len + (size_t)precision;
+}
+
+size_t number_format_fixed(char *out, double number, int precision)
+{
+    size_t sign = signbit(number) != 0;
+    size_t len;
+
+    out[0] = '-';
+    len = format_fixed(out + sign, fabs(number), precision);
+    if (len > 0) {
+        return sign + len;
+    }
+    return (size_t)snprintf(out, NUMBER_FIXED_MAX, "%.*f", precision, number);
 }
 
 size_t number_format_double(char *out, double number)

@@ -7,6 +7,7 @@
 enum {
     NUMBER_INT_MAX = 21,     /* The longest text of an int64_t, and a byte to spare. */
     NUMBER_DOUBLE_MAX = 40,  /* Of a double. */
+    NUMBER_FIXED_MAX = 512,  /* Of one without an exponent, and up to 99 decimals. */
     NUMBER_HUMAN_MAX = 5120, /* Of a long double written without an exponent. */
 };
 
@@ -30,6 +31,10 @@ bool number_parse_memory(struct bytes b, int64_t *bytes);
  * it is none. */
 bool number_parse_duration_ms(struct bytes b, int64_t *ms);
 
+/* Converts as a C cast on x86 does, which is what clients of Redis see: towards zero, and
+ * to the smallest integer what does not fit. */
+int64_t number_truncate(double number);
+
 /* The functions below write no terminating zero, and return the length. */
 
 /* Writes an integer. `out` has room for NUMBER_INT_MAX bytes. */
@@ -39,6 +44,14 @@ size_t number_format_int(char *out, int64_t number);
  * exponent below 1e17, and "inf", "-inf" and "nan". `out` has room for
  * NUMBER_DOUBLE_MAX bytes. */
 size_t number_format_double(char *out, double number);
+
+/* Writes a double as "%.*g" does, with a precision of 1 to 16. `out` has room for
+ * NUMBER_DOUBLE_MAX bytes. */
+size_t number_format_general(char *out, double number, int precision);
+
+/* Writes a double as "%.*f" does, with a precision of 0 to 99. `out` has room for
+ * NUMBER_FIXED_MAX bytes. */
+size_t number_format_fixed(char *out, double number, int precision);
 
 /* Writes a number as INCRBYFLOAT does: 17 digits behind the point without their
  * trailing zeros. `out` has room for NUMBER_HUMAN_MAX bytes. */

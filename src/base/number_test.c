@@ -266,6 +266,52 @@ TEST(a_written_double_can_be_parsed)
     }
 }
 
+/* A number that a test is likely to go wrong with: of any size, or with few digits, or
+ * just beside one with few digits. */
+static double some_double(struct random *r)
+{
+    uint64_t bits = random_next(r);
+    double few = (double)random_below(r, 2000001) / (double)(1 << random_below(r, 12)) / 1000;
+    double number;
+
+    switch (random_below(r, 4)) {
+    case 0:
+        memcpy(&number, &bits, sizeof number);
+        return number;
+    case 1:
+        return few - 500;
+    case 2:
+        return nextafter(few, random_below(r, 2) ? INFINITY : -INFINITY);
+    default:
+        return (double)(int64_t)bits / (double)(UINT64_C(1) << random_below(r, 64));
+    }
+}
+
+static bool printf_is(const char *format, int precision, double number, const char *out, size_t len)
+{
+    char expected[NUMBER_FIXED_MAX];
+    int expected_len = snprintf(expected, sizeof expected, format, precision, number);
+
+    return len == (size_t)expected_len && memcmp(out, expected, len) == 0;
+}
+
+TEST(fixed_and_general_numbers_are_written_as_printf_does)
+{
+    struct random r;
+
+    random_seed(&r, check_seed());
+    for (size_t i = check_rounds(100000); i > 0; i--) {
+        double number = some_double(&r);
+        int decimals = (int)random_below(&r, 20);
+        int digits = 1 + (int)random_below(&r, 14);
+        char out[NUMBER_FIXED_MAX];
+
+        CHECK(printf_is("%.*f", decimals, number, out, number_format_fixed(out, number, decimals)));
+        CHECK(printf_is("%.*g", digits, number, out, number_format_general(out, number, digits)));
+        CHECK(printf_is("%.*g", 14, number, out, number_format_general(out, number, 14)));
+    }
+}
+
 /* What redis-server 7.0.15 answers to INCRBYFLOAT. */
 TEST(people_get_no_exponent_and_no_trailing_zeros)
 {
@@ -324,7 +370,8 @@ int main(void)
         what_is_no_double_is_left_alone, a_double_has_its_range_and_a_long_double_a_larger_one,
         many_digits_are_accepted_up_to_5_kib, doubles_are_written_with_17_digits,
         an_integral_double_has_no_exponent_below_1e17, what_is_no_number_has_a_name,
-        every_double_is_written_as_printf_does, a_written_double_can_be_parsed,
+        every_double_is_written_as_printf_does,
+        fixed_and_general_numbers_are_written_as_printf_does, a_written_double_can_be_parsed,
         people_get_no_exponent_and_no_trailing_zeros, the_longest_number_for_people_has_room,
         amounts_of_memory_and_durations_have_units);
 }

@@ -1,7 +1,6 @@
 #include "script/convert.h"
 
 #include <lauxlib.h>
-#include <math.h>
 
 enum {
     DEPTH_MAX = 1000, /* Of nested tables. */
@@ -45,20 +44,10 @@ static void reply_text(struct conversion *c, void (*op)(struct sink *, struct by
     end_value(c);
 }
 
-/* As a C cast on x86 does, which is what clients of Redis see: towards zero, and
- * the smallest integer for what does not fit. */
-static int64_t truncated(double number)
-{
-    if (isnan(number) || number >= 9223372036854775808.0 || number < -9223372036854775808.0) {
-        return INT64_MIN;
-    }
-    return (int64_t)number;
-}
-
 static void reply_number(struct conversion *c, double number)
 {
     begin_value(c, 0);
-    c->reply->ops->integer(c->reply, truncated(number));
+    c->reply->ops->integer(c->reply, number_truncate(number));
     end_value(c);
 }
 
@@ -246,6 +235,9 @@ static void reply_value(struct conversion *c)
         break;
     case LUA_TTABLE:
         reply_table(c);
+        break;
+    case LUA_TUSERDATA: /* A library is a table to scripts, and has no array part. */
+        reply_open(c, RESP_ARRAY, 0);
         break;
     default:
         reply_nothing(c);

@@ -55,73 +55,10 @@ static struct library *library_of(lua_State *lua)
     return lua_touserdata(lua, lua_upvalueindex(1));
 }
 
-enum { NUMBER_MAX = 32, PRECISION_MAX = 14 };
+enum { PRECISION_MAX = 14 };
 
 static const double powers[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7, 1e8,
                                 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16};
-
-/* Writes what follows the point: the last `count` digits of `digits`, without
- * trailing zeros. Writes nothing if all are zeros. */
-static size_t format_decimals(char *out, uint64_t digits, size_t count)
-{
-    while (count > 0 && digits % 10 == 0) {
-        digits /= 10;
-        count--;
-    }
-    if (count == 0) {
-        return 0;
-    }
-    out[0] = '.';
-    for (size_t i = count; i > 0; i--) {
-        out[i] = (char)('0' + digits % 10);
-        digits /= 10;
-    }
-    return count + 1;
-}
-
-/* Writes a number of at least 0.001 and less than 1e13 as "%.14g" does. Returns 0
- * if it is so close to the middle between two texts that this takes more than a
- * double to decide: multiplying has moved it by 1/128 at the most. */
-static size_t format_fraction(char *out, double number)
-{
-    size_t count = 16;
-    double scaled = number * powers[count];
-    double rest;
-    uint64_t digits;
-    size_t len;
-
-    while (scaled >= 1e14) {
-        scaled = number * powers[--count];
-    }
-    digits = (uint64_t)scaled;
-    rest = scaled - (double)digits;
-    if (rest > 0.49 && rest < 0.51) {
-        return 0;
-    }
-    digits += rest > 0.5;
-    len = number_format_int(out, (int64_t)(digits / (uint64_t)powers[count]));
-    return len + format_decimals(out + len, digits % (uint64_t)powers[count], count);
-}
-
-/* Writes a finite number as "%.*g" does. `out` has room for NUMBER_MAX bytes. */
-static size_t format_number(char *out, double number, int precision)
-{
-    double size = fabs(number);
-    size_t sign = number < 0;
-    size_t len = 0;
-
-    if (size < powers[precision]) {
-        int64_t whole = (int64_t)number;
-        if ((double)whole == number && (whole != 0 || !signbit(number))) {
-            return number_format_int(out, whole);
-        }
-    }
-    if (precision == PRECISION_MAX && size >= 0.001 && size < 1e13) {
-        out[0] = '-';
-        len = format_fraction(out + sign, size);
-    }
-    return len > 0 ? sign + len : (size_t)snprintf(out, NUMBER_MAX, "%.*g", precision, number);
-}
 
 /* Strings are looked at in words of eight bytes where they are long enough. */
 static const uint64_t ones = 0x0101010101010101;
@@ -254,9 +191,9 @@ static void encode_string(struct encoder *e, int index)
 
 static void encode_number(struct encoder *e, double number)
 {
-    char *out = text_reserve(e->lua, e->text, NUMBER_MAX);
+    char *out = text_reserve(e->lua, e->text, NUMBER_DOUBLE_MAX);
 
-    e->text->len += format_number(out, number, e->options->encode_precision);
+    e->text->len += number_format_general(out, number, e->options->encode_precision);
 }
 
 /* Writes a number that JSON has no text for, if it may. */
