@@ -72,8 +72,14 @@ static bool view_args(struct runtime *r, lua_State *lua, int count)
 
 static int fail(lua_State *lua, bool raises, const char *text)
 {
-    error_push(lua, bytes_of(text), false);
-    return raises ? lua_error(lua) : 1;
+    if (raises) {
+        error_push(lua, bytes_of(text), false);
+        return lua_error(lua);
+    }
+    lua_createtable(lua, 0, 1);
+    lua_pushstring(lua, text);
+    lua_setfield(lua, -2, "err");
+    return 1;
 }
 
 /* Views the arguments as a command. Returns what is wrong with them, or NULL. */
@@ -142,8 +148,7 @@ static int api_acl_check_cmd(lua_State *lua)
 static int one_field(lua_State *lua, const char *name)
 {
     if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING) {
-        error_push(lua, BYTES("ERR wrong number or type of arguments"), false);
-        return 1;
+        return fail(lua, false, "ERR wrong number or type of arguments");
     }
     lua_createtable(lua, 0, 1);
     lua_pushvalue(lua, 1);
@@ -271,7 +276,7 @@ static int api_log(lua_State *lua)
     if (lua_gettop(lua) < 2) {
         return error_raise(lua, "redis.log() requires two arguments or more.");
     }
-    if (lua_type(lua, 1) != LUA_TNUMBER) {
+    if (!lua_isnumber(lua, 1)) {
         return error_raise(lua, "First argument must be a number (log level).");
     }
     level = (int)lua_tointeger(lua, 1);
@@ -289,12 +294,12 @@ static int api_log(lua_State *lua)
 static int api_setresp(lua_State *lua)
 {
     struct runtime *r = runtime_of(lua);
-    lua_Number version;
+    int version;
 
     if (lua_gettop(lua) != 1) {
         return error_raise(lua, "redis.setresp() requires one argument.");
     }
-    version = lua_tonumber(lua, 1);
+    version = (int)lua_tointeger(lua, 1);
     if (version != RESP2 && version != RESP3) {
         return error_raise(lua, "RESP version must be 2 or 3.");
     }
@@ -306,7 +311,7 @@ static int api_setresp(lua_State *lua)
 static int api_set_repl(lua_State *lua)
 {
     if (lua_gettop(lua) != 1) {
-        return error_raise(lua, "redis.set_repl() requires one argument.");
+        return error_raise(lua, "redis.set_repl() requires two arguments.");
     }
     if (((int)lua_tointeger(lua, 1) & ~3) != 0) {
         return error_raise(lua, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL "

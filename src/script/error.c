@@ -1,6 +1,7 @@
 #include "script/error.h"
 
 #include "script/run.h"
+#include "script/sandbox.h"
 
 #include <lauxlib.h>
 
@@ -12,7 +13,7 @@ static void set_place(lua_State *lua, int level)
 
     while (lua_getstack(lua, level, &place)) {
         lua_getinfo(lua, "Sl", &place);
-        if (place.currentline >= 0 && place.source[0] == '@') { /* "=" is of our own. */
+        if (place.currentline > 0 && strcmp(place.source, SANDBOX_PRELUDE) != 0) {
             lua_pushstring(lua, place.source);
             lua_setfield(lua, -2, "source");
             lua_pushinteger(lua, place.currentline);

@@ -5,6 +5,7 @@
 #include "script/convert.h"
 #include "script/error.h"
 #include "script/json.h"
+#include "script/names.h"
 #include "script/random.h"
 #include "script/sandbox.h"
 
@@ -156,6 +157,7 @@ void script_call(struct runtime *r, struct use *u, int args)
     lua_State *lua = r->lua;
 
     script_json_reset(lua);
+    script_names_reset(lua);
     if (lua_pcall(lua, args, 1, SANDBOX_ON_ERROR) == 0) {
         note_returned(r, u);
         if (!convert_reply(r, lua, u->call->reply)) {

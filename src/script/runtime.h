@@ -72,6 +72,7 @@ struct runtime {
     size_t loaded;           /* Bytes of heap reserved when the last one had. */
     bool has_arguments;      /* KEYS and ARGV are not empty. */
     uint64_t random_state;   /* math.random(). */
+    unsigned names;          /* That objects were given: see script/names.h. */
 
     /* The arguments of a redis.call. */
     struct bytes *argv;

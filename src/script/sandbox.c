@@ -1,6 +1,7 @@
 #include "script/sandbox.h"
 
 #include "script/api.h"
+#include "script/basic.h"
 #include "script/bytecode.h"
 #include "script/error.h"
 #include "script/json.h"
@@ -15,7 +16,7 @@
 
 /* Keys of the registry. */
 static char strict_key;  /* The environment that notices assignments. */
-static char protect_key; /* The metatables of protected libraries: true. */
+static char protect_key; /* What lies behind each protected userdata. */
 static char loading_key; /* Globals of a library that is being loaded, */
 static char running_key; /* and of its functions when they run. */
 
@@ -31,25 +32,29 @@ static int refuse_unknown(lua_State *lua)
     return luaL_error(lua, "Script attempted to access nonexistent global variable '%s'", name);
 }
 
+/* The length of a protected table. */
+static int protected_length(lua_State *lua);
+
 void sandbox_protect(lua_State *lua)
 {
     lua_newuserdata(lua, 0);
-    lua_createtable(lua, 0, 3);
+    lua_createtable(lua, 0, 4);
     lua_pushvalue(lua, -3);
     lua_setfield(lua, -2, "__index");
     lua_pushcfunction(lua, refuse_change);
     lua_setfield(lua, -2, "__newindex");
+    lua_pushcfunction(lua, protected_length);
+    lua_setfield(lua, -2, "__len");
     lua_pushboolean(lua, false);
     lua_setfield(lua, -2, "__metatable");
+    lua_setmetatable(lua, -2);
 
     lua_pushlightuserdata(lua, &protect_key);
     lua_rawget(lua, LUA_REGISTRYINDEX);
     lua_pushvalue(lua, -2);
-    lua_pushboolean(lua, true);
+    lua_pushvalue(lua, -4);
     lua_rawset(lua, -3);
     lua_pop(lua, 1);
-
-    lua_setmetatable(lua, -2);
     lua_remove(lua, -2);
 }
 
@@ -70,22 +75,21 @@ static void protect_globals(lua_State *lua)
 /* If argument 1 is a protected library, pushes the table behind it. */
 static bool push_protected(lua_State *lua)
 {
-    if (lua_type(lua, 1) != LUA_TUSERDATA || !lua_getmetatable(lua, 1)) {
+    if (lua_type(lua, 1) != LUA_TUSERDATA) {
         return false;
     }
     lua_pushlightuserdata(lua, &protect_key);
     lua_rawget(lua, LUA_REGISTRYINDEX);
-    lua_pushvalue(lua, -2);
-    lua_rawget(lua, -2);
-    if (!lua_toboolean(lua, -1)) {
-        lua_pop(lua, 3);
-        return false;
-    }
-    lua_pop(lua, 2);
-    lua_pushliteral(lua, "__index");
+    lua_pushvalue(lua, 1);
     lua_rawget(lua, -2);
     lua_remove(lua, -2);
     return true;
+}
+
+static int protected_length(lua_State *lua)
+{
+    lua_pushinteger(lua, push_protected(lua) ? (lua_Integer)lua_objlen(lua, -1) : 0);
+    return 1;
 }
 
 /* contents(library): a copy of it as a table, for pairs(). Anything else is given
@@ -123,17 +127,52 @@ static int peek(lua_State *lua)
 
 /* Compiling. */
 
+/* Returns what a text begins with that Redis refuses and LuaJIT would take: bytecode, a
+ * line that it skips, or the mark of an encoding. */
+static const char *bad_beginning(struct bytes text)
+{
+    switch (text.len > 0 ? (unsigned char)text.at[0] : 0) {
+    case 0x1b:
+        return "char(27)";
+    case '#':
+        return "#";
+    case 0xef:
+        return "\xef";
+    default:
+        return NULL;
+    }
+}
+
+/* Pushes a message that begins with the place as Lua names it. */
+static void push_message(lua_State *lua, const char *chunk_name, const char *format,
+                         const char *what)
+{
+    lua_Debug place;
+    int err = luaL_loadbufferx(lua, "", 0, chunk_name, "t");
+
+    assert(err == 0);
+    lua_getinfo(lua, ">S", &place);
+    lua_pushfstring(lua, "%s:1: ", place.short_src);
+    lua_pushfstring(lua, format, what);
+    lua_concat(lua, 2);
+}
+
 /* Pushes a function, or a message, with what is known of the function's code. */
 static bool compile(lua_State *lua, struct bytes text, const char *chunk_name, unsigned *traits)
 {
+    const char *bad = bad_beginning(text);
+
+    if (bad != NULL) {
+        push_message(lua, chunk_name, "unexpected symbol near '%s'", bad);
+        return false;
+    }
     if (luaL_loadbufferx(lua, text.at, text.len, chunk_name, "t") != 0) {
         return false;
     }
     *traits = bytecode_finish(lua);
     if (*traits & BYTECODE_FOREIGN) {
         lua_pop(lua, 1);
-        lua_pushfstring(lua, "%s: malformed number: LL, ULL and i are no part of Lua",
-                        chunk_name + 1);
+        push_message(lua, chunk_name, "malformed number: %s are no part of Lua", "LL, ULL and i");
         return false;
     }
     return true;
@@ -175,113 +214,72 @@ bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
     return true;
 }
 
-static int load_result(lua_State *lua, struct bytes text)
-{
-    if (sandbox_load(lua, text, "@user_script")) {
-        return 1;
-    }
-    lua_pushnil(lua);
-    lua_insert(lua, -2);
-    return 2;
-}
-
-static int api_loadstring(lua_State *lua)
-{
-    struct bytes text;
-
-    text.at = luaL_checklstring(lua, 1, &text.len);
-    return load_result(lua, text);
-}
-
-/* load(function): the text is what the function returns, piece by piece. */
-static int api_load(lua_State *lua)
-{
-    struct bytes text;
-    int count = 0;
-
-    if (lua_type(lua, 1) == LUA_TSTRING) {
-        return api_loadstring(lua);
-    }
-    luaL_checktype(lua, 1, LUA_TFUNCTION);
-    lua_settop(lua, 1);
-    lua_newtable(lua);
-    for (;;) {
-        lua_pushvalue(lua, 1);
-        lua_call(lua, 0, 1);
-        if (lua_isnil(lua, -1) || (lua_isstring(lua, -1) && lua_objlen(lua, -1) == 0)) {
-            break;
-        }
-        if (!lua_isstring(lua, -1)) {
-            return luaL_error(lua, "reader function must return a string");
-        }
-        lua_rawseti(lua, 2, ++count);
-    }
-    lua_settop(lua, 2);
-    lua_getfield(lua, LUA_REGISTRYINDEX, "table.concat");
-    lua_insert(lua, 2);
-    lua_call(lua, 1, 1);
-    text.at = lua_tolstring(lua, -1, &text.len);
-    return load_result(lua, text);
-}
-
-/* Scripts cannot ask for collections; they may ask how much there is. */
-static int api_collectgarbage(lua_State *lua)
-{
-    lua_pushinteger(lua, strcmp(luaL_optstring(lua, 1, "collect"), "count") == 0
-                             ? lua_gc(lua, LUA_GCCOUNT, 0)
-                             : 0);
-    return 1;
-}
-
 /* What is better said in Lua: functions around the original ones. pcall() gives
  * the text of an error that redis.call raised, as in Redis. Whatever catches errors lets
  * that of redis.rollback() go on. */
 static const char prelude[] =
-    "local G, contents, peek, go_on = ...\n"
-    "local pcall, pairs, rawget, rawset, setmetatable, type, error, xpcall, resume =\n"
-    "      pcall, pairs, rawget, rawset, setmetatable, type, error, xpcall, coroutine.resume\n"
+    "local G, protected, contents, peek, go_on = ...\n"
+    "local pcall, xpcall, error, type, pairs, rawget, rawset, getmetatable, setmetatable, resume "
+    "=\n"
+    "      pcall, xpcall, error, type, pairs, rawget, rawset, getmetatable, setmetatable,\n"
+    "      coroutine.resume\n"
+    "local function is_protected(t) return getmetatable(t) == false and protected[t] ~= nil end\n"
+    "local function refuse() error('Attempt to modify a readonly table', 0) end\n"
     "local function caught(ok, ...)\n"
     "    if not ok then go_on() end\n"
     "    return ok, ...\n"
     "end\n"
     "local function text(...)\n"
     "    local ok, e = ...\n"
-    "    if not ok and type(e) == 'table' then\n"
+    "    if not ok and type(e) == 'table' and not is_protected(e) then\n"
     "        go_on()\n"
     "        local message = rawget(e, 'err')\n"
     "        if type(message) == 'string' then return false, message end\n"
     "    end\n"
     "    return ...\n"
     "end\n"
-    "local function writable(t)\n"
-    "    if type(t) == 'userdata' then\n"
-    "        error('Attempt to modify a readonly table', 0)\n"
+    "function G.pcall(f, ...) return text(pcall(f, ...)) end\n"
+    "function G.xpcall(f, handler, ...)\n"
+    "    if type(handler) ~= 'function' then\n"
+    "        error(\"bad argument #2 to 'xpcall' (function expected)\", 2)\n"
     "    end\n"
+    "    return caught(xpcall(f, handler, ...))\n"
     "end\n"
-    "function G.pcall(...) return text(pcall(...)) end\n"
-    "function G.xpcall(...) return caught(xpcall(...)) end\n"
-    "function coroutine.resume(...) return caught(resume(...)) end\n"
+    "function coroutine.resume(co, ...)\n"
+    "    if type(co) ~= 'thread' then\n"
+    "        error(\"bad argument #1 to 'resume' (coroutine expected)\", 2)\n"
+    "    end\n"
+    "    return caught(resume(co, ...))\n"
+    "end\n"
     "function G.pairs(t)\n"
-    "    if type(t) == 'userdata' then t = contents(t) end\n"
+    "    if getmetatable(t) == false then t = contents(t) end\n"
     "    return pairs(t)\n"
     "end\n"
-    "function G.rawget(t, k)\n"
-    "    if type(t) == 'userdata' then return peek(t, k) end\n"
-    "    return rawget(t, k)\n"
+    "function G.rawget(t, ...)\n"
+    "    if is_protected(t) then return peek(t, ...) end\n"
+    "    return rawget(t, ...)\n"
     "end\n"
-    "function G.rawset(t, k, v) writable(t) return rawset(t, k, v) end\n"
-    "function G.setmetatable(t, m) writable(t) return setmetatable(t, m) end\n";
+    "function G.rawset(t, ...)\n"
+    "    if is_protected(t) then refuse() end\n"
+    "    return rawset(t, ...)\n"
+    "end\n"
+    "function G.setmetatable(t, m)\n"
+    "    if getmetatable(t) == false and protected[t] then refuse() end\n"
+    "    return setmetatable(t, m)\n"
+    "end\n";
 
 static void run_prelude(lua_State *lua)
 {
-    int err = luaL_loadbuffer(lua, prelude, sizeof prelude - 1, "=prelude");
+    int err = luaL_loadbuffer(lua, prelude, sizeof prelude - 1, SANDBOX_PRELUDE);
 
     assert(err == 0);
     lua_pushvalue(lua, SANDBOX_GLOBALS);
+    lua_pushlightuserdata(lua, &protect_key);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
     lua_pushcfunction(lua, contents);
     lua_pushcfunction(lua, peek);
     lua_pushcfunction(lua, error_go_on);
-    lua_call(lua, 4, 0);
+    lua_call(lua, 5, 0);
 }
 
 static void open_library(lua_State *lua, lua_CFunction open, const char *name)
@@ -293,33 +291,26 @@ static void open_library(lua_State *lua, lua_CFunction open, const char *name)
 
 /* Globals of the VM that scripts have as well. */
 static const char *const plain_globals[] = {
-    "assert",   "error",    "getmetatable", "ipairs", "next",     "rawequal", "select",
-    "tonumber", "tostring", "type",         "unpack", "_VERSION", NULL,
+    "assert", "error",    "getmetatable", "ipairs", "next",     "rawequal",
+    "select", "tonumber", "type",         "unpack", "_VERSION", NULL,
 };
 
 static const char *const libraries[] = {"string", "table", "math", "bit", "coroutine", NULL};
 
-/* What a library has that is not for scripts. */
-static void drop_field(lua_State *lua, const char *library, const char *field)
-{
-    lua_getfield(lua, LUA_GLOBALSINDEX, library);
-    lua_pushnil(lua);
-    lua_setfield(lua, -2, field);
-    lua_pop(lua, 1);
-}
-
 static void keep_hidden(lua_State *lua)
 {
-    lua_newtable(lua);
     lua_pushlightuserdata(lua, &protect_key);
-    lua_insert(lua, -2);
+    lua_newtable(lua);
+    lua_createtable(lua, 0, 1);
+    lua_pushliteral(lua, "k"); /* Those that libraries share come and go. */
+    lua_setfield(lua, -2, "__mode");
+    lua_setmetatable(lua, -2);
     lua_rawset(lua, LUA_REGISTRYINDEX);
 
     lua_getfield(lua, LUA_GLOBALSINDEX, "string");
     lua_getfield(lua, -1, "dump");
     bytecode_open(lua);
     lua_pop(lua, 1);
-    drop_field(lua, "string", "dump");
 
     lua_getfield(lua, LUA_GLOBALSINDEX, "table");
     lua_getfield(lua, -1, "concat");
@@ -327,10 +318,34 @@ static void keep_hidden(lua_State *lua)
     lua_pop(lua, 1);
 }
 
-static void set_function(lua_State *lua, const char *name, lua_CFunction function)
+/* Scripts know one sort of userdata that is not light: protected tables. Of them, type()
+ * says so; the texts that it gives are upvalues of it. */
+static void call_protected_tables(lua_State *lua)
 {
-    lua_pushcfunction(lua, function);
-    lua_setfield(lua, SANDBOX_GLOBALS, name);
+    const char *name;
+
+    lua_getfield(lua, LUA_GLOBALSINDEX, "type");
+    for (int i = 1; lua_getupvalue(lua, -1, i) != NULL; i++) {
+        bool found = strcmp(lua_tostring(lua, -1), "userdata") == 0;
+
+        lua_pop(lua, 1);
+        if (!found) {
+            continue;
+        }
+        lua_pushliteral(lua, "table");
+        lua_setupvalue(lua, -2, i);
+        lua_pushvalue(lua, -1);
+        lua_newuserdata(lua, 0);
+        lua_call(lua, 1, 1);
+        name = lua_tostring(lua, -1);
+        lua_pop(lua, 1);
+        if (strcmp(name, "table") == 0) {
+            break;
+        }
+        lua_pushliteral(lua, "userdata"); /* That was the light ones. */
+        lua_setupvalue(lua, -2, i);
+    }
+    lua_pop(lua, 1);
 }
 
 /* Puts a library, the table on the stack, among the globals. */
@@ -361,10 +376,12 @@ static void fill_globals(lua_State *lua)
         lua_getfield(lua, LUA_GLOBALSINDEX, *name);
         lua_setfield(lua, SANDBOX_GLOBALS, *name);
     }
-    set_function(lua, "loadstring", api_loadstring);
-    set_function(lua, "load", api_load);
-    set_function(lua, "collectgarbage", api_collectgarbage);
+    lua_pushvalue(lua, SANDBOX_GLOBALS);
+    script_basic_open(lua);
+    lua_pop(lua, 1);
     run_prelude(lua);
+    call_protected_tables(lua);
+    script_basic_change_libraries(lua);
 
     lua_getfield(lua, LUA_GLOBALSINDEX, "math");
     script_random_open(lua);

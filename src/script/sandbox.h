@@ -22,6 +22,9 @@ enum {
     SANDBOX_TOP = SANDBOX_LIBRARY,
 };
 
+/* The name of the chunk of our own functions that are written in Lua. */
+#define SANDBOX_PRELUDE "=prelude"
+
 /* Fills a new VM. */
 void sandbox_open(lua_State *lua);
 
