@@ -139,8 +139,8 @@ static void serve_door(void *context)
                 listener_accept(n->listener[i]);
             }
         }
-        conn_set_flush(&n->conns);
     }
+    conn_set_flush(&n->conns); /* With the replies from before the script. */
     n->conns.time_stands = false;
     n->conns.ticked = ticked;
     mem_free(conns);

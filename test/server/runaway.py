@@ -462,6 +462,22 @@ def tick_at_the_end_of_the_stack(check):
         check.equal(client.call("PING"), Status(b"PONG"), "the server lives")
 
 
+def replies_before_the_script(check):
+    """What was replied in the same turn of the loop as the script began is not held back."""
+    with Server(enable_debug_command="yes") as server, server.connect() as sleeper, \
+            server.connect() as client, server.connect() as runaway:
+        client.call("CONFIG", "SET", "busy-reply-threshold", BUSY_MS)
+        client.call("CONFIG", "SET", "script-time-limit", 0)
+        runaway.call("PING")
+        sleeper.send("DEBUG", "SLEEP", "0.3")
+        time.sleep(0.1)
+        client.send("PING")
+        runaway.send("EVAL", "while true do end", "0")
+        check.equal(client.read(), Status(b"PONG"), "a reply from before the script")
+        check.equal(client.call("SCRIPT", "KILL"), Status(b"OK"), "SCRIPT KILL behind it")
+        runaway.read()
+
+
 def ask_to_shut_down(server):
     with server.connect() as other, contextlib.suppress(ConnectionError):
         other.call("SHUTDOWN", "NOSAVE")
@@ -494,6 +510,8 @@ def main():
         end_busy_server(test.check, lambda server: server.process.send_signal(signal.SIGTERM))
     with test.check.part("SIGTERM during a script that nothing limits"):
         end_deaf_server(test.check)
+    with test.check.part("replies from before the script"):
+        replies_before_the_script(test.check)
     with test.check.part("a signal at the end of the C stack"):
         tick_at_the_end_of_the_stack(test.check)
     test.check.finish()
