@@ -58,7 +58,6 @@ struct engine_stats {
     uint64_t evicted_keys;
     uint64_t keyspace_hits, keyspace_misses;
     uint64_t error_replies;
-    uint64_t scripts, script_rollbacks, script_kills;
     size_t peak_sessions;
 };
 

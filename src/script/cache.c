@@ -75,6 +75,11 @@ struct script *cache_find_text(const struct cache *c, struct bytes text)
     return table_find(c->by_text, text);
 }
 
+struct script *cache_next(const struct cache *c, struct table_walk *walk)
+{
+    return table_next(c->by_sha, walk);
+}
+
 /* Takes the next word off the front of a line; empty at its end. */
 static struct bytes take_word(struct bytes *line)
 {

@@ -15,6 +15,7 @@ struct script {
     bool kept;            /* By SCRIPT LOAD: it is not forgotten for others. */
     struct script *newer; /* Of those that are not kept, by when they were last used. */
     struct script *older;
+    struct tally tally;
     int function;        /* In the VM's registry, */
     uint64_t generation; /* if this is its generation. */
 };
@@ -30,6 +31,9 @@ bool cache_lower(struct bytes sha, char lower[SHA1_HEX]);
 /* Return the script, or NULL. A SHA-1 is found in any case of letters. */
 struct script *cache_find(const struct cache *c, struct bytes sha);
 struct script *cache_find_text(const struct cache *c, struct bytes text);
+
+/* Walks all scripts. */
+struct script *cache_next(const struct cache *c, struct table_walk *walk);
 
 /* Makes a script of a text that is not there. Returns NULL, and writes a message
  * without a code, if its first line asks for what there is not. The caller adds it

@@ -6,6 +6,7 @@
 #include "script/library.h"
 #include "script/sandbox.h"
 #include "script/sink.h"
+#include "script/stats.h"
 
 #include <assert.h>
 #include <lauxlib.h>
@@ -82,7 +83,12 @@ static void evaluate(struct runtime *r, void *context)
 static bool run_script(struct call *c, struct script *s, size_t keys, bool read_only)
 {
     struct evaluation e = {
-        .use = {.call = c, .name = s->sha, .keys = keys, .warned = &s->warned, .quota = s->quota},
+        .use = {.call = c,
+                .name = s->sha,
+                .keys = keys,
+                .warned = &s->warned,
+                .quota = s->quota,
+                .tally = &s->tally},
         .script = s,
     };
 
@@ -301,6 +307,7 @@ static const struct command script_subcommands[] = {
     {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "scripting", .since = "5.0.0", .complexity = "O(1)", .summary = "Lists the subcommands", .syntax = ""},
     {.name = "kill", .arity = 2, .flags = COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, .run = script_kill, .group = "scripting", .since = "2.6.0", .complexity = "O(1)", .summary = "Ends the running script, and undoes what it has done", .syntax = ""},
     {.name = "load", .arity = 3, .flags = COMMAND_NOSCRIPT | COMMAND_STALE, .run = script_load, .group = "scripting", .since = "2.6.0", .complexity = "O(N) with N being the length of the script", .summary = "Loads a script and returns its SHA-1", .syntax = "script"},
+    {.name = "stats", .arity = -2, .flags = COMMAND_NOSCRIPT, .run = stats_of_scripts, .group = "scripting", .since = "7.0.15", .complexity = "O(N*log(N)) with N being the number of scripts", .summary = "Tells what scripts have cost", .syntax = "[sha1 | COUNT count | RESET]"},
     {0},
 };
 
@@ -391,6 +398,11 @@ void script_stop(struct engine *e)
     }
 }
 
+void script_reset_outcomes(struct engine *e)
+{
+    e->script->outcomes = (struct outcomes){0};
+}
+
 struct script_info script_info(const struct engine *e)
 {
     const struct runtime *r = e->script;
@@ -401,6 +413,8 @@ struct script_info script_info(const struct engine *e)
         .libraries = texts_count(e->data->texts[TEXT_LIBRARY]),
         .functions = libraries_compiled_functions(r->libraries),
         .text_size = cache_memory(r->cache),
+        .functions_size = libraries_memory(r->libraries),
         .heap_used = r->heap.used,
+        .outcomes = r->outcomes,
     };
 }

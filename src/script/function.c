@@ -7,6 +7,7 @@
 #include "script/dryrun.h"
 #include "script/library.h"
 #include "script/sandbox.h"
+#include "script/stats.h"
 
 /* FCALL */
 
@@ -52,6 +53,7 @@ static void call_function(struct call *c, bool read_only)
         i.use.line = f->line;
         i.use.warned = &f->warned;
         i.use.quota = f->library->quota;
+        i.use.tally = &f->tally;
         script_use(&i.use, f->flags, read_only, invoke, &i);
     }
 }
@@ -457,8 +459,13 @@ static void reply_running(struct call *c, const struct runtime *r)
 static void function_stats(struct call *c)
 {
     const struct runtime *r = c->engine->script;
-    struct libraries_counts counts = libraries_counts(c);
+    struct libraries_counts counts;
 
+    if (c->argc > 2) {
+        stats_of_functions(c);
+        return;
+    }
+    counts = libraries_counts(c);
     reply_map(c, 2);
     reply_string(c, "running_script");
     reply_running(c, r);
@@ -498,7 +505,7 @@ static const struct command function_subcommands[] = {
     {.name = "list", .arity = -2, .flags = COMMAND_NOSCRIPT, .run = function_list, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of functions", .summary = "Lists the libraries and their functions", .syntax = "[LIBRARYNAME library-name-pattern] [WITHCODE]"},
     {.name = "load", .arity = -3, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE | COMMAND_DENYOOM, .run = function_load, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Creates a library of functions", .syntax = "[REPLACE] function-code"},
     {.name = "restore", .arity = -3, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE | COMMAND_DENYOOM, .run = function_restore, .group = "scripting", .since = "7.0.0", .complexity = "O(N) with N being the number of libraries in the payload", .summary = "Creates the libraries of a FUNCTION DUMP", .syntax = "serialized-value [FLUSH | APPEND | REPLACE]"},
-    {.name = "stats", .arity = 2, .flags = COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, .run = function_stats, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Tells which function runs, and how many there are", .syntax = ""},
+    {.name = "stats", .arity = -2, .flags = COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, .run = function_stats, .group = "scripting", .since = "7.0.0", .complexity = "O(1); with a pattern O(N*log(N)) with N being the number of functions", .summary = "Tells which function runs, or what functions have cost", .syntax = "[pattern [COUNT count] | RESET]"},
     {0},
 };
 

@@ -543,11 +543,29 @@ static void drop(struct libraries *all, struct library *l)
     library_free(l);
 }
 
+/* What has been counted belongs to a text: another one begins anew. The functions of the
+ * same text are registered in the same order. */
+static void take_tallies(struct library *l, const struct library *old)
+{
+    const struct function *from = old->first;
+
+    if (!bytes_equal(l->text, old->text)) {
+        return;
+    }
+    for (struct function *f = l->first; f != NULL && from != NULL; f = f->next) {
+        if (bytes_equal(function_name(f), function_name(from))) {
+            f->tally = from->tally;
+        }
+        from = from->next;
+    }
+}
+
 static void put(struct libraries *all, struct library *l)
 {
     struct library *old = table_find(all->by_name, bytes_of(l->name));
 
     if (old != NULL) {
+        take_tallies(l, old);
         drop(all, old);
     }
     table_put(all->by_name, l);
@@ -684,12 +702,37 @@ const struct library *libraries_next(struct call *c, struct table_walk *walk)
     return table_next(current(c)->by_name, walk);
 }
 
+/* Those of when the running script began; if none runs, those of now. */
+static struct libraries *known(struct call *c)
+{
+    return c->engine->running.is_script ? c->engine->script->libraries : current(c);
+}
+
+struct function *libraries_next_function(struct call *c, struct table_walk *walk)
+{
+    return table_next(known(c)->by_function, walk);
+}
+
 struct libraries_counts libraries_counts(struct call *c)
 {
-    bool running = c->engine->running.is_script;
-    const struct libraries *all = running ? c->engine->script->libraries : current(c);
+    const struct libraries *all = known(c);
 
     return (struct libraries_counts){table_count(all->by_name), table_count(all->by_function)};
+}
+
+size_t libraries_memory(const struct libraries *l)
+{
+    size_t sum = table_memory(l->by_name) + table_memory(l->by_function);
+    struct table_walk walk = {0};
+    const struct library *library;
+
+    while ((library = table_next(l->by_name, &walk)) != NULL) {
+        sum += mem_size(library);
+        for (const struct function *f = library->first; f != NULL; f = f->next) {
+            sum += mem_size(f);
+        }
+    }
+    return sum;
 }
 
 size_t libraries_compiled_functions(const struct libraries *l)

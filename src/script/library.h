@@ -17,6 +17,7 @@ struct function {
     int callback;          /* In the VM's registry. */
     int line;              /* Where that begins. */
     bool warned;           /* See struct use. */
+    struct tally tally;    /* Goes on when the same text is compiled again. */
     uint32_t name_len;
     uint32_t description_len;
     bool has_description;
@@ -101,7 +102,10 @@ const struct library *libraries_next(struct call *c, struct table_walk *walk);
 /* Returns a library that uses the one of that name, or NULL. */
 const struct library *libraries_find_user(struct call *c, struct bytes name);
 
-/* How many there are. While a script runs, this is what there was when it began. */
+/* Walks all functions. While a script runs, they are those of when it began. */
+struct function *libraries_next_function(struct call *c, struct table_walk *walk);
+
+/* How many there are, likewise. */
 struct libraries_counts {
     size_t libraries, functions;
 };
@@ -109,6 +113,9 @@ struct libraries_counts libraries_counts(struct call *c);
 
 /* How many functions there were when somebody last asked for one. */
 size_t libraries_compiled_functions(const struct libraries *l);
+
+/* Returns the bytes of memory that they take up outside of the VM. */
+size_t libraries_memory(const struct libraries *l);
 
 /* Sees to it that the functions of a library are in the VM, which may be a new one. Then
  * returns the function again, as it is there; or NULL, having failed the call. */

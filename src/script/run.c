@@ -251,7 +251,6 @@ enum runtime_end script_run_vm(struct use *u, void (*work)(struct runtime *r, vo
         u->counted = false;
         describe_end(r, end, u);
         u->failed = true;
-        engine->stats.script_kills++;
     }
     return end;
 }
@@ -276,9 +275,11 @@ static void add_consequences(struct use *u)
     buf_addf(&u->text, "]");
 }
 
-void script_use_vm(struct use *u, void (*work)(struct runtime *r, void *context), void *context)
+enum runtime_end script_use_vm(struct use *u, void (*work)(struct runtime *r, void *context),
+                               void *context)
 {
-    script_run_vm(u, work, context);
+    enum runtime_end end = script_run_vm(u, work, context);
+
     if (u->failed) {
         add_consequences(u);
     }
@@ -288,6 +289,37 @@ void script_use_vm(struct use *u, void (*work)(struct runtime *r, void *context)
         call_fail_text(u->call, buf_bytes(&u->text));
     }
     buf_clear(&u->text);
+    return end;
+}
+
+static enum rollback_reason reason_of(const struct use *u, enum runtime_end end)
+{
+    static const enum rollback_reason reasons[] = {
+        [RUNTIME_DONE] = ROLLBACK_ERROR,       [RUNTIME_KILLED] = ROLLBACK_KILL,
+        [RUNTIME_TIME] = ROLLBACK_TIME,        [RUNTIME_MEMORY] = ROLLBACK_MEMORY,
+        [RUNTIME_UNDO] = ROLLBACK_UNDO,        [RUNTIME_STACK] = ROLLBACK_STACK,
+        [RUNTIME_STOPPED] = ROLLBACK_SHUTDOWN, [RUNTIME_FAILED] = ROLLBACK_ERROR,
+    };
+
+    return end == RUNTIME_DONE && u->rolls_back ? ROLLBACK_ASKED : reasons[end];
+}
+
+static void count_outcome(const struct use *u, enum runtime_end end, uint64_t changes)
+{
+    struct outcomes *all = &u->call->engine->script->outcomes;
+    struct tally *own = u->tally;
+
+    all->calls++;
+    own->outcomes.calls++;
+    if (u->failed) {
+        all->rollbacks[reason_of(u, end)]++;
+        own->outcomes.rollbacks[reason_of(u, end)]++;
+        own->undone += changes;
+    } else {
+        all->errors += u->call->returned_error;
+        own->outcomes.errors += u->call->returned_error;
+        own->changes += changes;
+    }
 }
 
 void script_use(struct use *u, unsigned flags, bool read_only,
@@ -303,6 +335,9 @@ void script_use(struct use *u, unsigned flags, bool read_only,
         .key = u->call->argv + FIRST_KEY,
         .count = u->keys,
     };
+    uint64_t commands = engine->measures.inner;
+    uint64_t changes = engine->journal.changes;
+    enum runtime_end end;
 
     s->declared = declared.policy == STRICT_NO ? NULL : &declared;
     s->db = u->call->db;
@@ -310,10 +345,11 @@ void script_use(struct use *u, unsigned flags, bool read_only,
     s->allow_oom = (flags & SCRIPT_ALLOW_OOM) != 0;
     r->sink.sink.version = RESP2;
     script_random_begin(r);
-    engine->stats.scripts++;
-    script_use_vm(u, work, context);
+    end = script_use_vm(u, work, context);
     declared_clear(&declared);
-    if (u->failed) {
-        engine->stats.script_rollbacks++;
+    if (!s->dry_run) {
+        tally_add(u->tally, runtime_elapsed_ticks(r), engine->measures.inner - commands,
+                  r->heap.peak - r->heap_start);
+        count_outcome(u, end, engine->journal.changes - changes);
     }
 }

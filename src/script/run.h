@@ -4,6 +4,7 @@
 #define SCRIPT_RUN_H
 
 #include "script/runtime.h"
+#include "script/tally.h"
 
 /* One use of the VM. It lives outside of what can be left by a jump, and so does the
  * text of an error: whoever writes to that sets in_call. */
@@ -11,10 +12,11 @@ struct use {
     struct call *call;
     const char *name; /* Of the script or function, for errors and FUNCTION STATS. */
     bool is_function;
-    int line;           /* Where the function begins: a better place may be known. */
-    size_t keys;        /* Among the call's arguments, from the fourth on; then others. */
-    bool *warned;       /* Whether it has been told of that it uses others: see declared.h. */
-    struct quota quota; /* Its own. */
+    int line;            /* Where the function begins: a better place may be known. */
+    size_t keys;         /* Among the call's arguments, from the fourth on; then others. */
+    bool *warned;        /* Whether it has been told of that it uses others: see declared.h. */
+    struct quota quota;  /* Its own. */
+    struct tally *tally; /* Where its costs are counted. */
 
     /* What has become of it so far. */
     size_t writes;        /* Calls that have changed something. */
@@ -55,7 +57,8 @@ enum runtime_end script_run_vm(struct use *u, void (*work)(struct runtime *r, vo
                                void *context);
 
 /* The same, and fails the call with the error. */
-void script_use_vm(struct use *u, void (*work)(struct runtime *r, void *context), void *context);
+enum runtime_end script_use_vm(struct use *u, void (*work)(struct runtime *r, void *context),
+                               void *context);
 
 /* Inside script_use(): runs a command for the script whose calls these are. Its reply goes
  * to r->sink. Returns false if it failed. */

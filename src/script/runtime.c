@@ -128,9 +128,17 @@ static void set_timer(struct runtime *r, int ms)
     r->fast = ms == FAST_TICK_MS;
 }
 
+/* The counter of another processor may be a little behind. */
+uint64_t runtime_elapsed_ticks(const struct runtime *r)
+{
+    int64_t ticks = (int64_t)(clock_ticks() - r->started);
+
+    return ticks > 0 ? (uint64_t)ticks : 0;
+}
+
 int64_t runtime_elapsed_ms(const struct runtime *r)
 {
-    return (clock_monotonic_us() - r->started_us) / 1000;
+    return (int64_t)(clock_ticks_to_ns(runtime_elapsed_ticks(r)) / 1000000);
 }
 
 static bool is_over_time(const struct runtime *r)
@@ -376,6 +384,12 @@ static int on_panic(lua_State *lua)
     runtime_leave(r, RUNTIME_FAILED);
 }
 
+static void mark_heap(struct runtime *r)
+{
+    r->heap_start = r->heap.used;
+    r->heap.peak = r->heap.used;
+}
+
 static void need_lua(struct runtime *r)
 {
     int ok;
@@ -390,6 +404,7 @@ static void need_lua(struct runtime *r)
     lua_atpanic(r->lua, on_panic);
     lua_gc(r->lua, LUA_GCSETPAUSE, GC_PAUSE);
     sandbox_open(r->lua);
+    mark_heap(r); /* A new VM is not what the script takes. */
 }
 
 /* A script leaves nothing but garbage, and much of that is not kept. What a library has
@@ -423,10 +438,11 @@ enum runtime_end runtime_run(struct runtime *r, const struct quota *own,
     r->pending = 0;
     r->overflow = 0;
     r->sink.full = false;
-    r->started_us = clock_monotonic_us();
+    r->started = clock_ticks();
     r->undo_start = journal_memory(&r->engine->journal);
     r->held_start = r->engine->journal.held;
     r->data_start = data_size(r);
+    mark_heap(r);
     r->end = RUNTIME_DONE;
     r->engine->running = (struct running){.is_script = true};
     set_limits(r, own);

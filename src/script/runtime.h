@@ -14,6 +14,7 @@
 #include "script/heap.h"
 #include "script/quota.h"
 #include "script/script.h"
+#include "script/tally.h"
 
 #include <lua.h>
 #include <setjmp.h>
@@ -63,6 +64,7 @@ struct runtime {
     uint64_t generation; /* Of the VM, from 1 on; functions of an older one are gone. */
     struct cache *cache;
     struct libraries *libraries;
+    struct outcomes outcomes; /* Of all scripts and functions. */
 
     /* The running script. */
     struct session session; /* What its calls run in. */
@@ -85,13 +87,14 @@ struct runtime {
     volatile sig_atomic_t pending; /* Something is due at the next safe point. */
     volatile sig_atomic_t kill;
     volatile sig_atomic_t overflow; /* The C stack's. */
-    volatile int64_t started_us;    /* clock_monotonic_us() */
+    volatile uint64_t started;      /* clock_ticks() */
     struct quota quota;             /* That hold now; `memory` counts from the start. */
     volatile sig_atomic_t idle_ticks;
     volatile sig_atomic_t ticking;
     size_t undo_start; /* journal_memory() when it began, */
     size_t held_start; /* what of it was held, */
     size_t data_start; /* and what everything but the VM took up. */
+    size_t heap_start; /* What the VM held. */
     bool fast;
     timer_t timer;
     sigjmp_buf leave;
@@ -107,7 +110,8 @@ void runtime_free(struct runtime *r);
 enum runtime_end runtime_run(struct runtime *r, const struct quota *own,
                              void (*work)(struct runtime *r, void *context), void *context);
 
-/* How long the running script has been at work. */
+/* How long ago the script began that runs or has run last. */
+uint64_t runtime_elapsed_ticks(const struct runtime *r);
 int64_t runtime_elapsed_ms(const struct runtime *r);
 
 /* Returns the bytes of memory that it takes to be able to undo the running script: what

@@ -7,6 +7,7 @@
 
 #include "engine/command.h"
 #include "engine/engine.h"
+#include "script/tally.h"
 
 extern const struct command script_commands[];   /* EVAL and its relatives, SCRIPT. */
 extern const struct command function_commands[]; /* FCALL, FCALL_RO, FUNCTION. */
@@ -35,10 +36,15 @@ struct script_info {
     size_t scripts;   /* That EVALSHA finds without compiling them. */
     uint64_t evicted; /* Forgotten for others since the start. */
     size_t libraries, functions;
-    size_t text_size; /* Bytes of their texts and what belongs to them. */
-    size_t heap_used; /* Bytes of the Lua heap. */
+    size_t text_size;         /* Bytes of the scripts' texts and what belongs to them, */
+    size_t functions_size;    /* and of the libraries'. */
+    size_t heap_used;         /* Bytes of the Lua heap. */
+    struct outcomes outcomes; /* Of all runs since the start. */
 };
 struct script_info script_info(const struct engine *e);
+
+/* Begins to count these anew. */
+void script_reset_outcomes(struct engine *e);
 
 /* Runs `work` on a thread of its own, on a stack with a guarded reserve: a script
  * that overflows it is ended, where the process would be without. Returns when

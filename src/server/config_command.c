@@ -186,6 +186,7 @@ static void resetstat(struct call *c)
     reclaim_reset();
     s->rates = (struct rates){0};
     measures_reset(c->engine);
+    script_reset_outcomes(c->engine);
     reply_ok(c);
 }
 

@@ -169,11 +169,14 @@ static void add_script_memory(struct server *s, struct buf *out)
     add_bytes(out, "used_memory_lua", script.heap_used);
     buf_addf(out, "used_memory_vm_eval:%zu\r\nused_memory_scripts_eval:%zu\r\n", script.heap_used,
              script.text_size);
-    buf_addf(out, "number_of_cached_scripts:%zu\r\n", script.scripts);
-    add_zeros(out, "number_of_functions number_of_libraries used_memory_vm_functions "
-                   "used_memory_functions");
+    buf_addf(out,
+             "number_of_cached_scripts:%zu\r\nnumber_of_functions:%zu\r\n"
+             "number_of_libraries:%zu\r\n",
+             script.scripts, script.functions, script.libraries);
+    add_zeros(out, "used_memory_vm_functions"); /* They run in the same VM. */
     add_bytes(out, "used_memory_vm_total", script.heap_used);
-    add_bytes(out, "used_memory_scripts", script.text_size);
+    buf_addf(out, "used_memory_functions:%zu\r\n", script.functions_size);
+    add_bytes(out, "used_memory_scripts", script.text_size + script.functions_size);
 }
 
 /* A ratio and a difference of two amounts of memory, and what they are called. */
@@ -272,13 +275,6 @@ static void add_key_stats(const struct engine_stats *stats, struct buf *out)
                    "current_eviction_exceeded_time");
 }
 
-static void add_script_stats(const struct engine_stats *stats, struct buf *out)
-{
-    buf_addf(out, "scripts_run:%" PRIu64 "\r\nscript_rollbacks:%" PRIu64 "\r\n", stats->scripts,
-             stats->script_rollbacks);
-    buf_addf(out, "script_kills:%" PRIu64 "\r\n", stats->script_kills);
-}
-
 static void add_listeners(const struct engine *e, struct buf *out)
 {
     buf_addf(out, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:%zu\r\n",
@@ -304,7 +300,7 @@ static void add_stats(struct server *s, struct buf *out)
     buf_addf(out, "total_error_replies:%" PRIu64 "\r\n", stats->error_replies);
     buf_addf(out, "total_reads_processed:%" PRIu64 "\r\ntotal_writes_processed:%" PRIu64 "\r\n",
              stats->reads, stats->writes);
-    add_script_stats(stats, out);
+    buf_addf(out, "evicted_scripts:%" PRIu64 "\r\n", script_info(s->engine).evicted);
     add_listeners(s->engine, out);
     add_zeros(out,
               "total_net_repl_input_bytes total_net_repl_output_bytes sync_full "
@@ -342,6 +338,19 @@ static void add_cpu(struct server *s, struct buf *out)
     add_usage(out, RUSAGE_SELF, "");
     add_usage(out, RUSAGE_CHILDREN, "_children");
     add_usage(out, RUSAGE_THREAD, "_main_thread");
+}
+
+static void add_scripts(struct server *s, struct buf *out)
+{
+    struct outcomes outcomes = script_info(s->engine).outcomes;
+
+    buf_addf(out, "scripts_run:%" PRIu64 "\r\nscript_returned_errors:%" PRIu64 "\r\n",
+             outcomes.calls, outcomes.errors);
+    buf_addf(out, "script_rollbacks:%" PRIu64 "\r\n", outcomes_rollbacks(&outcomes));
+    for (size_t i = 0; i < ROLLBACK_REASONS; i++) {
+        buf_addf(out, "script_rollbacks_%s:%" PRIu64 "\r\n", rollback_reason_names[i],
+                 outcomes.rollbacks[i]);
+    }
 }
 
 /* There are none: the section is a heading only. */
@@ -384,6 +393,7 @@ static const struct section {
     {"persistence", "Persistence", add_persistence, true},
     {"stats", "Stats", add_stats, true},
     {"replication", "Replication", add_replication, true},
+    {"scripts", "Scripts", add_scripts, true},
     {"cpu", "CPU", add_cpu, true},
     {"modules", "Modules", add_modules, true},
     {"commandstats", "Commandstats", info_add_commandstats, false},

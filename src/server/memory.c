@@ -62,7 +62,7 @@ void memory_report(struct server *s, struct memory_report *r)
         .peak = mem_peak(),
         .startup = s->startup_memory,
         .clients = sum_clients(s->engine),
-        .scripts = script.text_size,
+        .scripts = script.text_size + script.functions_size,
         .lua = script.heap_used,
         .resident = resident_bytes(),
     };

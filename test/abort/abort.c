@@ -70,18 +70,18 @@ static const struct way {
 
 /* Of one way: how often a script ended at a point, went on to its end, or did not come
  * there, since not all that it does is the same each time. */
-struct tally {
+struct score {
     size_t ended, survived, missed;
 };
 
-static void count(struct tally *tally, bool has_ended)
+static void count(struct score *score, bool has_ended)
 {
     if (has_ended) {
-        tally->ended++;
+        score->ended++;
     } else if (injection.happened) {
-        tally->survived++;
+        score->survived++;
     } else {
-        tally->missed++;
+        score->missed++;
     }
 }
 
@@ -119,7 +119,7 @@ struct test {
     const char *doing; /* For complaints. */
     size_t point;
     size_t scripts, cases, calls_of_all;
-    struct tally tally[2][FAULT_END]; /* Alone, and inside MULTI. */
+    struct score score[2][FAULT_END]; /* Alone, and inside MULTI. */
     size_t complaints;
     size_t passed, failed;
 };
@@ -376,19 +376,26 @@ static void check_error(struct test *t, enum fault fault, const struct buf *repl
 
 /* Runs. */
 
+static uint64_t count_rollbacks(const struct test *t)
+{
+    struct script_info info = script_info(t->engine);
+
+    return outcomes_rollbacks(&info.outcomes);
+}
+
 /* Whether what a run has done was undone: the script itself, or the compilation of its
  * library, has failed. */
 static bool has_failed(const struct test *t, const struct run *r, uint64_t rollbacks)
 {
     bool has_error = memchr(r->reply.at, '!', r->reply.len) != NULL;
 
-    return t->engine->stats.script_rollbacks != rollbacks ||
+    return count_rollbacks(t) != rollbacks ||
            (t->script->function.len > 0 && has_error && injection.calls == 0);
 }
 
 static void run_script(struct test *t, enum fault fault, size_t at, struct run *r)
 {
-    uint64_t rollbacks = t->engine->stats.script_rollbacks;
+    uint64_t rollbacks = count_rollbacks(t);
 
     begin_run(t);
     inject_begin(fault, at);
@@ -409,7 +416,7 @@ static void try_point(struct test *t, enum fault fault, size_t at)
     run_script(t, fault, at, &r);
     check_journal(t);
     check_data(t);
-    count(&t->tally[0][fault], r.rolled_back);
+    count(&t->score[0][fault], r.rolled_back);
     if (r.rolled_back) {
         check_error(t, fault, &r.reply);
         if (!digest_equal(r.after, t->before)) {
@@ -430,7 +437,7 @@ static void try_point(struct test *t, enum fault fault, size_t at)
 static void queue_and_execute(struct test *t, enum fault fault, size_t at, struct run *r)
 {
     static const struct bytes exec[] = {BYTES("EXEC")};
-    uint64_t rollbacks = t->engine->stats.script_rollbacks;
+    uint64_t rollbacks = count_rollbacks(t);
 
     begin_run(t);
     say(t, t->client, "MULTI", "OK");
@@ -452,7 +459,7 @@ static void try_point_in_exec(struct test *t, enum fault fault, size_t at)
     queue_and_execute(t, fault, at, &r);
     check_journal(t);
     check_data(t);
-    count(&t->tally[1][fault], r.rolled_back);
+    count(&t->score[1][fault], r.rolled_back);
     if (r.rolled_back) {
         say(t, t->client, "GET multi:before", "\"1\"");
         say(t, t->client, "LRANGE multi:after 0 -1", "[ \"x\" ]");
@@ -652,8 +659,8 @@ static void tell(const struct test *t)
     printf("%zu scripts, %zu cases, %zu calls\n", t->scripts, t->cases, t->calls_of_all);
     printf("%-20s %27s %27s\n", "", "alone: ended, went on", "in MULTI: ended, went on");
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_END; fault++) {
-        const struct tally *alone = &t->tally[0][fault];
-        const struct tally *in_exec = &t->tally[1][fault];
+        const struct score *alone = &t->score[0][fault];
+        const struct score *in_exec = &t->score[1][fault];
 
         printf("%-20s %17zu %9zu %17zu %9zu\n", ways[fault].name, alone->ended, alone->survived,
                in_exec->ended, in_exec->survived);

@@ -76,7 +76,7 @@ static void make_due(struct runtime *r)
         r->kill = 1;
         break;
     case FAULT_TIME:
-        r->started_us = 0;
+        r->started = 0;
         break;
     case FAULT_STOP:
         r->engine->stop = true;
