@@ -258,13 +258,27 @@ void request_run_again(struct session *s, size_t argc, const struct bytes *argv)
     end_request(s);
 }
 
-/* Returns what is probably the first key of a request: nearly all commands name it
- * first, scripts behind the number of their keys. A wrong guess does no harm. */
-static struct bytes likely_key(const struct request *r)
+/* Whether a command by this name runs a script, or is called much like one that does. */
+static bool runs_script(struct bytes name)
 {
-    bool is_script = r->argv[0].len >= 4 && bytes_is((struct bytes){r->argv[0].at, 4}, "eval");
+    char head[4];
 
-    return is_script && r->argc > 3 ? r->argv[3] : r->argv[1];
+    if (name.len < sizeof head) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof head; i++) {
+        head[i] = (char)(name.at[i] | 0x20);
+    }
+    return memcmp(head, "eval", sizeof head) == 0 || memcmp(head, "fcal", sizeof head) == 0;
+}
+
+/* Returns which argument is probably the first key of a request: nearly all commands name
+ * it first, scripts behind the number of their keys. 0: none. A wrong guess does no harm. */
+static size_t likely_key(const struct request *r)
+{
+    size_t place = runs_script(r->argv[0]) ? 3 : 1;
+
+    return r->argc > place ? place : 0;
 }
 
 void request_prepare(const struct session *s, const struct request *requests, size_t count)
@@ -274,8 +288,9 @@ void request_prepare(const struct session *s, const struct request *requests, si
 
     assert(count <= REQUEST_BATCH);
     for (size_t i = 0; i < count; i++) {
-        if (requests[i].argc > 1) {
-            key[keys++] = likely_key(&requests[i]);
+        size_t place = likely_key(&requests[i]);
+        if (place > 0) {
+            key[keys++] = requests[i].argv[place];
         }
     }
     if (keys > 1) {
