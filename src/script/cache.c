@@ -9,6 +9,7 @@ struct cache {
     struct table *by_sha;
     struct table *by_text;
     size_t memory;
+    struct script *last;   /* That was used; or NULL. */
     struct script *newest; /* Of those that are not kept. */
     struct script *oldest;
     size_t evaluated; /* How many they are. */
@@ -63,10 +64,14 @@ bool cache_lower(struct bytes sha, char lower[SHA1_HEX])
     return true;
 }
 
+/* Many run one script again and again. Comparing its name costs less than hashing it. */
 struct script *cache_find(const struct cache *c, struct bytes sha)
 {
     char lower[SHA1_HEX];
 
+    if (c->last != NULL && bytes_equal(sha, script_sha(c->last))) {
+        return c->last;
+    }
     return cache_lower(sha, lower) ? table_find(c->by_sha, (struct bytes){lower, SHA1_HEX}) : NULL;
 }
 
@@ -232,6 +237,7 @@ static void forget_oldest(struct cache *c)
     struct script *s = c->oldest;
 
     leave_list(c, s);
+    c->last = NULL;
     table_remove(c->by_sha, script_sha(s));
     table_remove(c->by_text, s->text);
     c->memory -= mem_size(s);
@@ -255,6 +261,7 @@ void cache_add(struct cache *c, struct script *s)
 
 void cache_touch(struct cache *c, struct script *s)
 {
+    c->last = s;
     if (!s->kept && c->newest != s) {
         leave_list(c, s);
         join_list(c, s);
@@ -281,6 +288,7 @@ void cache_flush(struct cache *c)
     c->by_sha = table_new(&sha_type);
     c->by_text = table_new(&text_type);
     c->memory = 0;
+    c->last = NULL;
     c->newest = NULL;
     c->oldest = NULL;
     c->evaluated = 0;
