@@ -92,6 +92,16 @@ static int protected_length(lua_State *lua)
     return 1;
 }
 
+static void copy_table(lua_State *lua, int from, int to)
+{
+    lua_pushnil(lua);
+    while (lua_next(lua, from) != 0) {
+        lua_pushvalue(lua, -2);
+        lua_insert(lua, -2);
+        lua_rawset(lua, to);
+    }
+}
+
 /* contents(library): a copy of it as a table, for pairs(). Anything else is given
  * back. */
 static int contents(lua_State *lua)
@@ -104,12 +114,7 @@ static int contents(lua_State *lua)
     }
     from = lua_gettop(lua);
     lua_newtable(lua);
-    lua_pushnil(lua);
-    while (lua_next(lua, from) != 0) {
-        lua_pushvalue(lua, -2);
-        lua_insert(lua, -2);
-        lua_rawset(lua, from + 1);
-    }
+    copy_table(lua, from, from + 1);
     return 1;
 }
 
@@ -185,18 +190,36 @@ bool sandbox_load_library(lua_State *lua, struct bytes text, const char *chunk_n
     if (!compile(lua, text, chunk_name, &traits)) {
         return false;
     }
-    lua_pushvalue(lua, SANDBOX_LIBRARY);
+    lua_pushvalue(lua, traits & BYTECODE_ASSIGNS ? SANDBOX_STRICT_LIBRARY : SANDBOX_LIBRARY);
     lua_setfenv(lua, -2);
     return true;
 }
 
+static void clear_table(lua_State *lua, int table)
+{
+    lua_pushnil(lua);
+    while (lua_next(lua, table) != 0) {
+        lua_pop(lua, 1);
+        lua_pushvalue(lua, -1);
+        lua_pushnil(lua);
+        lua_rawset(lua, table);
+    }
+}
+
 void sandbox_set_loading(lua_State *lua, bool loading)
 {
-    lua_getmetatable(lua, SANDBOX_LIBRARY);
+    int globals;
+
     lua_pushlightuserdata(lua, loading ? &loading_key : &running_key);
     lua_rawget(lua, LUA_REGISTRYINDEX);
+    globals = lua_gettop(lua);
+    clear_table(lua, SANDBOX_LIBRARY);
+    copy_table(lua, globals, SANDBOX_LIBRARY);
+
+    lua_getmetatable(lua, SANDBOX_LIBRARY);
+    lua_pushvalue(lua, globals);
     lua_setfield(lua, -2, "__index");
-    lua_pop(lua, 1);
+    lua_settop(lua, globals - 1);
 }
 
 bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
@@ -469,14 +492,10 @@ static void copy_globals(lua_State *lua)
 {
     int copy = lua_gettop(lua);
 
-    lua_pushnil(lua);
-    while (lua_next(lua, SANDBOX_GLOBALS) != 0) {
-        if (lua_rawequal(lua, -2, SANDBOX_KEYS) || lua_rawequal(lua, -2, SANDBOX_ARGV)) {
-            lua_pop(lua, 1);
-            continue;
-        }
-        lua_pushvalue(lua, -2);
-        lua_insert(lua, -2);
+    copy_table(lua, SANDBOX_GLOBALS, copy);
+    for (int key = SANDBOX_KEYS; key <= SANDBOX_ARGV; key++) {
+        lua_pushvalue(lua, key);
+        lua_pushnil(lua);
         lua_rawset(lua, copy);
     }
     lua_pushvalue(lua, copy);
@@ -502,6 +521,8 @@ static void open_libraries(lua_State *lua)
     lua_createtable(lua, 0, 2);
     lua_pushcfunction(lua, refuse_change);
     lua_setfield(lua, -2, "__newindex");
+    lua_pushvalue(lua, -1);
+    lua_setmetatable(lua, SANDBOX_STRICT_LIBRARY);
     lua_setmetatable(lua, SANDBOX_LIBRARY);
     sandbox_set_loading(lua, false);
 }
@@ -519,6 +540,7 @@ void sandbox_open(lua_State *lua)
     lua_pushcfunction(lua, error_handler);
     lua_pushliteral(lua, "KEYS");
     lua_pushliteral(lua, "ARGV");
+    lua_newtable(lua);
     lua_newtable(lua);
     assert(lua_gettop(lua) == SANDBOX_TOP);
 

@@ -17,9 +17,9 @@ enum {
     SANDBOX_ON_ERROR,    /* The message handler of scripts: see script/error.h. */
     SANDBOX_KEYS,        /* The strings "KEYS" and "ARGV". */
     SANDBOX_ARGV,
-    SANDBOX_LIBRARY, /* The environment of libraries: empty; what is in it is looked up
-                        elsewhere, and that can be changed. */
-    SANDBOX_TOP = SANDBOX_LIBRARY,
+    SANDBOX_LIBRARY,        /* The environment of libraries, */
+    SANDBOX_STRICT_LIBRARY, /* and the empty one of those that assign to globals. */
+    SANDBOX_TOP = SANDBOX_STRICT_LIBRARY,
 };
 
 /* The name of the chunk of our own functions that are written in Lua. */
