@@ -37,7 +37,7 @@ enum command_flags {
     COMMAND_EXECUTES = 1 << 26,   /* Runs what has been queued. */
     COMMAND_SUBSCRIBED = 1 << 27, /* Allowed to who has subscribed to something in RESP2. */
     COMMAND_SCRIPT = 1 << 28,     /* Runs a script. */
-    COMMAND_TEST = 1 << 29,       /* Is for tests; their scripts may call it. */
+    COMMAND_TEST = 1 << 29,       /* The scripts of tests may call it: it does no harm. */
 };
 
 /* How a command uses the keys that a key spec finds. */

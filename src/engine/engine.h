@@ -35,7 +35,7 @@ struct engine_settings {
     bool active_expire;          /* Off in tests only. */
     bool cron_stands;            /* On in tests only: nothing happens by itself. */
     bool transaction_rollback;   /* A command that fails undoes its whole transaction. */
-    bool scripts_may_test;       /* On in tests only: scripts may call what waits, and DEBUG. */
+    bool scripts_may_test;       /* On in tests only: scripts may call what waits, or looks. */
     int min_replicas;            /* Others that must have a write; there are none. */
     unsigned notify;             /* Events that are told of, a set of enum event_class. */
     size_t tracking_max_keys;    /* tracking-table-max-keys; 0: no limit. */

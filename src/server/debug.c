@@ -358,7 +358,7 @@ static const struct command actions[] = {
     {.name = "quicklist-packed-threshold", .arity = 3, .run = debug_quicklist, .syntax = "bytes",               .summary = "Is accepted: long elements of lists are not kept in another way"},
     {.name = "reload",            .arity = -2, .flags = COMMAND_NOSCRIPT, .run = debug_reload,            .syntax = "[NOSAVE | NOFLUSH | MERGE ...]", .summary = "Saves the data and reads them back; or only reads, only adds, or replaces keys"},
     {.name = "set-active-expire", .arity = 3,  .run = debug_set_active_expire, .syntax = "0 | 1",                 .summary = "Stops removing keys that expire unless they are asked for, or goes on"},
-    {.name = "set-disable-deny-scripts", .arity = 3, .run = debug_disable_deny_scripts, .syntax = "0 | 1",     .summary = "Lets scripts call commands that wait, which then do not, and DEBUG; or no longer"},
+    {.name = "set-disable-deny-scripts", .arity = 3, .run = debug_disable_deny_scripts, .syntax = "0 | 1",     .summary = "Lets scripts call commands that wait, which then do not, CLIENT LIST and DEBUG; or no longer"},
     {.name = "sleep",             .arity = 3,  .run = debug_sleep,             .syntax = "seconds",               .summary = "Stops the server for a time"},
     {0},
 };
