@@ -242,11 +242,9 @@ bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
  * that of redis.rollback() go on. */
 static const char prelude[] =
     "local G, protected, contents, peek, go_on = ...\n"
-    "local pcall, xpcall, error, type, pairs, rawget, rawset, getmetatable, setmetatable, resume "
-    "=\n"
-    "      pcall, xpcall, error, type, pairs, rawget, rawset, getmetatable, setmetatable,\n"
-    "      coroutine.resume\n"
-    "local function is_protected(t) return getmetatable(t) == false and protected[t] ~= nil end\n"
+    "local pcall, xpcall, error, type, pairs, rawget, rawset, setmetatable, resume =\n"
+    "      pcall, xpcall, error, type, pairs, rawget, rawset, setmetatable, coroutine.resume\n"
+    "local function is_protected(t) return protected[t] ~= nil end\n"
     "local function refuse() error('Attempt to modify a readonly table', 0) end\n"
     "local function caught(ok, ...)\n"
     "    if not ok then go_on() end\n"
@@ -275,7 +273,7 @@ static const char prelude[] =
     "    return caught(resume(co, ...))\n"
     "end\n"
     "function G.pairs(t)\n"
-    "    if getmetatable(t) == false then t = contents(t) end\n"
+    "    if protected[t] then t = contents(t) end\n"
     "    return pairs(t)\n"
     "end\n"
     "function G.rawget(t, ...)\n"
@@ -287,7 +285,7 @@ static const char prelude[] =
     "    return rawset(t, ...)\n"
     "end\n"
     "function G.setmetatable(t, m)\n"
-    "    if getmetatable(t) == false and protected[t] then refuse() end\n"
+    "    if is_protected(t) then refuse() end\n"
     "    return setmetatable(t, m)\n"
     "end\n";
 
