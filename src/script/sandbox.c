@@ -242,9 +242,10 @@ bool sandbox_load(lua_State *lua, struct bytes text, const char *chunk_name)
  * that of redis.rollback() go on. */
 static const char prelude[] =
     "local G, protected, contents, peek, go_on = ...\n"
-    "local pcall, xpcall, error, type, pairs, rawget, rawset, setmetatable, resume =\n"
-    "      pcall, xpcall, error, type, pairs, rawget, rawset, setmetatable, coroutine.resume\n"
-    "local function is_protected(t) return protected[t] ~= nil end\n"
+    "local pcall, xpcall, error, type = pcall, xpcall, error, type\n"
+    "local pairs, rawget, rawset, resume = pairs, rawget, rawset, coroutine.resume\n"
+    "local getmetatable, setmetatable = getmetatable, setmetatable\n"
+    "local function is_protected(t) return getmetatable(t) ~= nil and protected[t] ~= nil end\n"
     "local function refuse() error('Attempt to modify a readonly table', 0) end\n"
     "local function caught(ok, ...)\n"
     "    if not ok then go_on() end\n"
@@ -273,7 +274,7 @@ static const char prelude[] =
     "    return caught(resume(co, ...))\n"
     "end\n"
     "function G.pairs(t)\n"
-    "    if protected[t] then t = contents(t) end\n"
+    "    if getmetatable(t) ~= nil then t = contents(t) end\n"
     "    return pairs(t)\n"
     "end\n"
     "function G.rawget(t, ...)\n"
@@ -285,7 +286,7 @@ static const char prelude[] =
     "    return rawset(t, ...)\n"
     "end\n"
     "function G.setmetatable(t, m)\n"
-    "    if is_protected(t) then refuse() end\n"
+    "    if getmetatable(t) ~= nil and protected[t] then refuse() end\n"
     "    return setmetatable(t, m)\n"
     "end\n";
 
