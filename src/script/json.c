@@ -26,6 +26,7 @@ struct options {
     int encode_invalid;     /* An enum invalid_numbers. */
     int decode_max_depth;
     int decode_invalid;
+    int decode_marks; /* Empty arrays get a metatable that says what they are. */
 };
 
 static const struct options defaults = {
@@ -38,6 +39,7 @@ static const struct options defaults = {
     .encode_invalid = INVALID_REFUSED,
     .decode_max_depth = 1000,
     .decode_invalid = INVALID_ACCEPTED,
+    .decode_marks = false,
 };
 
 /* What one copy of the library knows. It is a userdata of the VM, and the upvalue
@@ -374,6 +376,23 @@ static void encode_indexed(struct encoder *e)
     }
 }
 
+static const char array_mark[] = "__is_cjson_array";
+
+/* Tells whether the metatable of the table on the stack says that it is an array. */
+static bool encode_is_marked(lua_State *lua)
+{
+    bool marked;
+
+    if (!lua_getmetatable(lua, -1)) {
+        return false;
+    }
+    lua_pushstring(lua, array_mark);
+    lua_rawget(lua, -2);
+    marked = lua_toboolean(lua, -1);
+    lua_pop(lua, 2);
+    return marked;
+}
+
 /* Writes the table on top of the stack. */
 static void encode_table(struct encoder *e)
 {
@@ -386,7 +405,7 @@ static void encode_table(struct encoder *e)
     }
     lua_pushnil(lua);
     if (lua_next(lua, -2) == 0) {
-        encode_word(e, "{}");
+        encode_word(e, encode_is_marked(lua) ? "[]" : "{}");
     } else if (encode_index(e) != 0) {
         encode_indexed(e);
     } else {
@@ -870,6 +889,13 @@ static void decode_new_array(lua_State *lua, int count)
     }
 }
 
+/* Gives the array on the stack the metatable that decode_array_with_array_mt() has made. */
+static void decode_mark(lua_State *lua)
+{
+    lua_getfenv(lua, lua_upvalueindex(1));
+    lua_setmetatable(lua, -2);
+}
+
 static void decode_array(struct decoder *d)
 {
     int batch = decode_descend(d, 1);
@@ -890,6 +916,9 @@ static void decode_array(struct decoder *d)
     }
     if (!empty && !decode_take(d, ']')) {
         decode_fail(d, "comma or array end");
+    }
+    if (empty && d->library->options.decode_marks) {
+        decode_mark(d->lua);
     }
     d->depth--;
 }
@@ -1023,6 +1052,19 @@ static int json_decode_invalid_numbers(lua_State *lua)
     return 1;
 }
 
+/* As of Redis 8. The metatable is the script's own, so it may do with it what it likes. */
+static int json_decode_array_with_array_mt(lua_State *lua)
+{
+    struct options *options = options_of(lua, 1);
+
+    option_name(lua, 1, &options->decode_marks, switch_names);
+    lua_createtable(lua, 0, 1);
+    lua_pushboolean(lua, true);
+    lua_setfield(lua, -2, array_mark);
+    lua_setfenv(lua, lua_upvalueindex(1));
+    return 1;
+}
+
 /* Its address is the registry's key for the library that is reset. */
 static const char registry_key;
 
@@ -1062,6 +1104,7 @@ static void library_push_table(lua_State *lua)
         {"encode_keep_buffer", json_encode_keep_buffer},
         {"encode_invalid_numbers", json_encode_invalid_numbers},
         {"decode_invalid_numbers", json_decode_invalid_numbers},
+        {"decode_array_with_array_mt", json_decode_array_with_array_mt},
         {"new", json_new},
     };
     enum { COUNT = sizeof functions / sizeof functions[0] };

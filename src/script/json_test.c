@@ -379,6 +379,28 @@ TEST(a_copy_has_its_own_settings)
     vm_close(&vm);
 }
 
+TEST(empty_arrays_stay_arrays_if_asked_for)
+{
+    struct vm vm;
+
+    vm_open(&vm);
+    CHECK(vm_shows(&vm, "cjson.encode(cjson.decode('[[],{}]'))", "[{},{}]"));
+    CHECK(vm_shows(&vm, "cjson.decode_array_with_array_mt(true)", "true"));
+    CHECK(vm_shows(&vm, "cjson.encode(cjson.decode('[[],{},[1]]'))", "[[],{},[1]]"));
+    CHECK(vm_shows(&vm, "getmetatable(cjson.decode('[]'))", "{__is_cjson_array=true}"));
+    CHECK(vm_shows(&vm, "getmetatable(cjson.decode('[1]'))", "nil"));
+    vm_run(&vm, "list = cjson.decode('[]'); list[1] = 'x'; return ''");
+    CHECK(vm_shows(&vm, "cjson.encode(list)", "[\"x\"]"));
+    vm_run(&vm, "list[1] = nil; list.x = 1; return ''");
+    CHECK(vm_shows(&vm, "cjson.encode(list)", "{\"x\":1}"));
+    CHECK(vm_shows(&vm, "cjson.encode(setmetatable({}, {__is_cjson_array = true}))", "[]"));
+    CHECK(vm_shows(&vm, "cjson.encode(setmetatable({}, {__is_cjson_array = false}))", "{}"));
+    CHECK(
+        vm_shows(&vm, "cjson.encode(setmetatable({}, {__index = {__is_cjson_array = 1}}))", "{}"));
+    CHECK(vm_shows(&vm, "cjson.new().encode(cjson.new().decode('[]'))", "{}"));
+    vm_close(&vm);
+}
+
 TEST(a_reset_restores_the_settings)
 {
     struct vm vm;
@@ -387,11 +409,13 @@ TEST(a_reset_restores_the_settings)
     vm_run(&vm, "cjson.encode_sparse_array(true, 1, 1) cjson.encode_max_depth(1)"
                 "cjson.decode_max_depth(1) cjson.encode_number_precision(1)"
                 "cjson.encode_keep_buffer(false) cjson.encode_invalid_numbers('null')"
-                "cjson.decode_invalid_numbers(false) return ''");
+                "cjson.decode_invalid_numbers(false)"
+                "cjson.decode_array_with_array_mt(true) return ''");
     script_json_reset(vm.lua);
     CHECK(lua_gettop(vm.lua) == 0);
     CHECK(vm_shows(&vm, "{cjson.encode_sparse_array()}", "{1=false,2=2,3=10}"));
     CHECK(vm_shows(&vm, "{cjson.encode_max_depth(), cjson.decode_max_depth()}", "{1=1000,2=1000}"));
+    CHECK(vm_shows(&vm, "cjson.decode_array_with_array_mt()", "false"));
     CHECK(vm_shows(&vm, "{cjson.encode_number_precision(), cjson.encode_keep_buffer()}",
                    "{1=14,2=true}"));
     CHECK(vm_shows(&vm, "{cjson.encode_invalid_numbers(), cjson.decode_invalid_numbers()}",
@@ -704,10 +728,10 @@ int main(void)
                documents_are_decoded, strings_are_decoded, numbers_are_decoded_as_strtod_reads_them,
                broken_documents_are_refused, broken_strings_are_refused, settings_are_checked,
                settings_change_what_is_encoded, settings_change_what_is_decoded,
-               a_copy_has_its_own_settings, a_reset_restores_the_settings,
-               depth_has_an_end_even_without_a_limit, memory_for_a_large_text_is_given_back,
-               random_numbers_are_encoded_as_printf_does, random_numbers_are_decoded_as_strtod_does,
-               random_documents_come_back_as_they_were, mutilated_documents_do_no_harm,
-               running_out_of_memory_is_an_error_and_no_damage,
+               a_copy_has_its_own_settings, empty_arrays_stay_arrays_if_asked_for,
+               a_reset_restores_the_settings, depth_has_an_end_even_without_a_limit,
+               memory_for_a_large_text_is_given_back, random_numbers_are_encoded_as_printf_does,
+               random_numbers_are_decoded_as_strtod_does, random_documents_come_back_as_they_were,
+               mutilated_documents_do_no_harm, running_out_of_memory_is_an_error_and_no_damage,
                running_out_of_memory_while_opening_leaves_nothing);
 }
