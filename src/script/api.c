@@ -371,11 +371,27 @@ static const struct {
     int value;
     unsigned stages;
 } constants[] = {
-    {"LOG_DEBUG", LOG_DEBUG, ALWAYS},   {"LOG_VERBOSE", LOG_VERBOSE, ALWAYS},
-    {"LOG_NOTICE", LOG_NOTICE, ALWAYS}, {"LOG_WARNING", LOG_WARNING, ALWAYS},
-    {"REPL_NONE", 0, AT_WORK},          {"REPL_AOF", 1, AT_WORK},
-    {"REPL_REPLICA", 2, AT_WORK},       {"REPL_SLAVE", 2, AT_WORK},
-    {"REPL_ALL", 3, AT_WORK},           {"REDIS_VERSION_NUM", REDIS_VERSION_NUM, ALWAYS},
+    {"LOG_DEBUG", LOG_DEBUG, ALWAYS},
+    {"LOG_VERBOSE", LOG_VERBOSE, ALWAYS},
+    {"LOG_NOTICE", LOG_NOTICE, ALWAYS},
+    {"LOG_WARNING", LOG_WARNING, ALWAYS},
+    {"REPL_NONE", 0, AT_WORK},
+    {"REPL_AOF", 1, AT_WORK},
+    {"REPL_REPLICA", 2, AT_WORK},
+    {"REPL_SLAVE", 2, AT_WORK},
+    {"REPL_ALL", 3, AT_WORK},
+    {"REDIS_VERSION_NUM", REDIS_VERSION_NUM, ALWAYS},
+    {"MOONLATCH_VERSION_NUM", MOONLATCH_VERSION_NUM, ALWAYS},
+};
+
+/* Named as in Valkey, by which scripts tell servers apart. */
+static const struct {
+    const char *name;
+    const char *text;
+} texts[] = {
+    {"MOONLATCH_VERSION", MOONLATCH_VERSION},
+    {"REDIS_VERSION", REDIS_VERSION},
+    {"SERVER_NAME", "moonlatch"},
 };
 
 void script_api_open(lua_State *lua, enum script_stage stage)
@@ -393,6 +409,8 @@ void script_api_open(lua_State *lua, enum script_stage stage)
             lua_setfield(lua, -2, constants[i].name);
         }
     }
-    lua_pushliteral(lua, REDIS_VERSION);
-    lua_setfield(lua, -2, "REDIS_VERSION");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        lua_pushstring(lua, texts[i].text);
+        lua_setfield(lua, -2, texts[i].name);
+    }
 }

@@ -392,6 +392,30 @@ void sandbox_clear_arguments(lua_State *lua)
     }
 }
 
+/* Makes reading what is not there in the table on the stack an error, and writing. */
+static void close_table(lua_State *lua)
+{
+    lua_createtable(lua, 0, 2);
+    lua_pushcfunction(lua, refuse_unknown);
+    lua_setfield(lua, -2, "__index");
+    lua_pushcfunction(lua, refuse_change);
+    lua_setfield(lua, -2, "__newindex");
+    lua_setmetatable(lua, -2);
+}
+
+/* Puts the API of a stage among the globals in the table on the stack, by both of its names. */
+static void set_api(lua_State *lua, enum script_stage stage)
+{
+    script_api_open(lua, stage);
+    if (stage == STAGE_LOADING) {
+        close_table(lua);
+    }
+    sandbox_protect(lua);
+    lua_pushvalue(lua, -1);
+    lua_setfield(lua, -3, "server");
+    lua_setfield(lua, -2, "redis");
+}
+
 static void fill_globals(lua_State *lua)
 {
     for (const char *const *name = plain_globals; *name != NULL; name++) {
@@ -418,8 +442,9 @@ static void fill_globals(lua_State *lua)
     set_library(lua, "cmsgpack");
     script_structs_open(lua);
     set_library(lua, "struct");
-    script_api_open(lua, STAGE_SCRIPT);
-    set_library(lua, "redis");
+    lua_pushvalue(lua, SANDBOX_GLOBALS);
+    set_api(lua, STAGE_SCRIPT);
+    lua_pop(lua, 1);
     lua_createtable(lua, 0, 1);
     lua_pushcfunction(lua, api_clock);
     lua_setfield(lua, -2, "clock");
@@ -445,17 +470,6 @@ static void protect_strings(lua_State *lua)
     lua_pop(lua, 2);
 }
 
-/* Makes reading what is not there in the table on the stack an error, and writing. */
-static void close_table(lua_State *lua)
-{
-    lua_createtable(lua, 0, 2);
-    lua_pushcfunction(lua, refuse_unknown);
-    lua_setfield(lua, -2, "__index");
-    lua_pushcfunction(lua, refuse_change);
-    lua_setfield(lua, -2, "__newindex");
-    lua_setmetatable(lua, -2);
-}
-
 /* Last, when all is there. */
 static void close_globals(lua_State *lua)
 {
@@ -472,17 +486,6 @@ static void close_globals(lua_State *lua)
     lua_setfield(lua, -2, "__newindex");
     lua_setmetatable(lua, -2);
     lua_rawset(lua, LUA_REGISTRYINDEX);
-}
-
-/* Puts what opens the API for a stage among the globals in the table on the stack. */
-static void set_api(lua_State *lua, enum script_stage stage)
-{
-    script_api_open(lua, stage);
-    if (stage == STAGE_LOADING) {
-        close_table(lua);
-    }
-    sandbox_protect(lua);
-    lua_setfield(lua, -2, "redis");
 }
 
 /* What functions find when they run: the globals of scripts, but for KEYS and ARGV,
