@@ -14,7 +14,7 @@ run_packages=(
 )
 bench_packages=(redis-server redis-tools python3)
 test_packages=(
-    libcmocka-dev python3-redis git
+    libcmocka-dev python3-redis python3-limits python3-channels-redis git
     clang clang-format libclang-rt-14-dev llvm
 )
 node_packages=(nodejs npm)
