@@ -45,7 +45,7 @@ local seen = {}
 local function see(...)
     for i = 1, select('#', ...) do
         local value = select(i, ...)
-        seen[#seen + 1] = type(value) .. ' ' .. (tostring(value):gsub('0x%x+', 'address'))
+        seen[#seen + 1] = type(value) .. ' ' .. tostring(value)
     end
 end
 local function names(t)
@@ -77,7 +77,8 @@ for i = 1, 100 do deep = {deep} end
 see(#cjson.encode(deep), cjson.encode({1, 'x', {a = true}}), cjson.decode('[1, 2]')[2])
 see(pcall(cjson.encode, {0 / 0}))
 see(pcall(cjson.encode, {[1] = 1, [1000] = 2}))
-see(getmetatable(cjson.decode('[]')))
+see(getmetatable(cjson.decode('[]')), cjson.decode_array_with_array_mt())
+see(tostring({}), coroutine.running(), rawequal(server, redis))
 
 see(redis.call('PING').ok, redis.pcall('NOSUCH').err, redis.error_reply('a b').err)
 see(type(redis.call('GET', 'none')), redis.sha1hex('x'))
