@@ -21,7 +21,8 @@ enum {
     FAST_TICK_MS = 1,    /* and how often when something is due. */
     IDLE_TICKS = 4,      /* Without a script, after which the timer stops. */
     HEAP_KEPT = 8 << 20, /* A VM that has reserved more is not kept. */
-    GC_PAUSE = 150,      /* Garbage may be half as much as what lives. */
+    GC_PAUSE = 150,      /* Garbage may be half as much as what lives, */
+    GC_SPEED = 1000,     /* and little more until a collection that has begun has ended. */
 };
 
 #define TICK_SIGNAL SIGRTMIN
@@ -403,6 +404,7 @@ static void need_lua(struct runtime *r)
     assert(ok == 1); /* Compiled code could not be left. */
     lua_atpanic(r->lua, on_panic);
     lua_gc(r->lua, LUA_GCSETPAUSE, GC_PAUSE);
+    lua_gc(r->lua, LUA_GCSETSTEPMUL, GC_SPEED);
     sandbox_open(r->lua);
     mark_heap(r); /* A new VM is not what the script takes. */
 }
