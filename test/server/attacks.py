@@ -21,16 +21,27 @@ and whether the connection is then open, closed, or waits for more without takin
 memory. A row is sent once as a whole and once byte by byte.
 
 Rows that need what is not there yet name it in the last column.
+
+Then the scripts are mutated, for some seconds, or as long as is asked for:
+
+    MOONLATCH_SERVER=build/moonlatch-server test/server/attacks.py --fuzz 600
+
+What a mutant does is not known, but a script that failed has changed nothing, and the
+next one finds everything as it was. One that breaks something is shown with the seed,
+which gives the same mutants again: --seed.
 """
 
+import argparse
 import contextlib
+import hashlib
 import pathlib
 import re
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from server import Check, Client, Error, Server, Status, shorten
+import mutants
+from server import SOAK, Check, Client, Error, Server, Status, seed, shorten
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPEAT = re.compile(r"\{\{rep:(.*?):(\d+)\}\}", re.DOTALL)
@@ -172,6 +183,96 @@ class Scripts:
         self.client.close()
 
 
+# Mutants.
+
+
+FUZZ_S = 10 * SOAK
+FUZZ_TIME_LIMIT_MS = 50
+FUZZ_MEMORY_KIB = 512 << 10  # A server takes up less, whatever the scripts do.
+EACH = 100  # How often memory is looked at.
+
+
+class Fuzzing:
+    """Runs mutants one after the other, all of a seed in one server."""
+
+    def __init__(self, server, check, number):
+        self.server = server
+        self.check = check
+        scripts = [row["script"] for row in rows("lua_attacks.tsv")]
+        scripts = [script for script in scripts if not REPEAT.search(script)]
+        self.mutants = mutants.Mutants(number, scripts)
+        self.client = server.connect()
+        self.pristine = self.canary()
+        self.empty = self.client.call("DEBUG", "DIGEST")
+        self.count = 0
+
+    def canary(self):
+        """On a busy machine the limit may end it as well."""
+        for _ in range(20):
+            reply = self.client.call("EVAL", CANARY, 1, "key", "argument")
+            if not isinstance(reply, Error) or b"script-time-limit" not in reply:
+                break
+        return reply
+
+    def evaluate(self, text):
+        """Runs a script. Returns the reply, and whether the script has failed; one that
+        returns an error has not."""
+        name = hashlib.sha1(text).hexdigest().encode()
+        reply = self.client.call("EVAL", text, 1, "key", "argument")
+        return reply, isinstance(reply, Error) and name in reply
+
+    def call_function(self, text):
+        code = b"#!lua name=mutant\nredis.register_function('mutant', function(KEYS, ARGV) %s\nend)"
+        loaded = self.client.call("FUNCTION", "LOAD", "REPLACE", code % text)
+        self.empty = self.client.call("DEBUG", "DIGEST")
+        if isinstance(loaded, Error):
+            return loaded, True
+        reply = self.client.call("FCALL", "mutant", 1, "key", "argument")
+        return reply, isinstance(reply, Error) and b"script: mutant" in reply
+
+    def load_library(self, text):
+        reply = self.client.call("FUNCTION", "LOAD", b"#!lua name=other\n" + text)
+        return reply, isinstance(reply, Error)
+
+    def run(self, text):
+        what = f"mutant {self.count}: {text!r}"
+        way = self.mutants.choice([self.evaluate] * 8 + [self.call_function, self.load_library])
+        self.client.call("FLUSHALL")
+        self.client.call("FUNCTION", "FLUSH")
+        self.empty = self.client.call("DEBUG", "DIGEST")
+        reply, failed = way(text)
+        good = self.check.equal(self.client.call("PING"), Status(b"PONG"), f"alive after {what}")
+        if failed:
+            digest = self.client.call("DEBUG", "DIGEST")
+            good &= self.check.equal(digest, self.empty, f"{shorten(reply)} undid {what}")
+        good &= self.check.equal(
+            self.canary(), self.pristine, f"scripts find all as it was after {what}")
+        if self.count % EACH == 0:
+            good &= self.check.true(
+                self.server.is_sanitized() or self.server.resident_kib() < FUZZ_MEMORY_KIB,
+                f"{self.server.resident_kib()} KiB are resident after {what}")
+        return good
+
+    def run_for(self, seconds):
+        deadline = time.monotonic() + seconds
+        good = True
+        while good and time.monotonic() < deadline:
+            text = self.mutants.script().encode("latin-1")
+            self.count += 1
+            try:
+                good = self.run(text)
+            except (OSError, ValueError, AssertionError) as error:
+                good = self.check.true(False, f"{error!r} at mutant {self.count}: {text!r}")
+        print(f"{self.count} mutants")
+
+
+def fuzz(check, seconds, number):
+    with check.part("mutants"), Server(
+            script_time_limit=FUZZ_TIME_LIMIT_MS, script_memory_limit="16mb",
+            script_undo_limit="16mb", maxmemory="64mb") as server:
+        Fuzzing(server, check, number).run_for(seconds)
+
+
 # Requests.
 
 
@@ -235,12 +336,21 @@ class Requests:
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fuzz", type=float, metavar="SECONDS", help="run nothing but mutants")
+    parser.add_argument("--seed", type=int)
+    options = parser.parse_args()
+    number = options.seed if options.seed is not None else seed()
     check = Check()
+    if options.fuzz:
+        fuzz(check, options.fuzz, number)
+        check.finish()
     with check.part("scripts"), Server(
             script_time_limit=TIME_LIMIT_MS, maxmemory="256mb") as server:
         Scripts(server, check).run_all()
     with check.part("requests"), Server(requirepass="secret") as server:
         Requests(server, check).run_all()
+    fuzz(check, FUZZ_S, number)
     check.finish()
 
 
