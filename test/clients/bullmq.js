@@ -40,8 +40,8 @@ describe('BullMQ', () => {
   }
 
   function bulk(count, options = {}) {
-    return queue.addBulk(
-      Array.from({ length: count }, (_, number) => ({ name: 'job', data: { number }, opts: options })));
+    return queue.addBulk(Array.from({ length: count }, (_, number) => (
+      { name: 'job', data: { number }, opts: options })));
   }
 
   it('has jobs done, each once, by several workers', async () => {
@@ -72,7 +72,8 @@ describe('BullMQ', () => {
       failures.push(attemptsMade);
       throw new Error('no');
     });
-    const job = await queue.add('job', {}, { attempts: 3, backoff: { type: 'exponential', delay: 50 } });
+    const job = await queue.add('job', {},
+      { attempts: 3, backoff: { type: 'exponential', delay: 50 } });
     await job.waitUntilFinished(events).then(
       () => assert.fail('this should have failed'),
       (error) => assert.equal(error.message, 'no'));
