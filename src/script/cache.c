@@ -115,16 +115,18 @@ static bool read_flag(struct script *s, struct bytes name, char *message, size_t
 
 static bool read_flags(struct script *s, struct bytes flags, char *message, size_t size)
 {
-    while (flags.len > 0) {
-        const char *comma = memchr(flags.at, ',', flags.len);
-        size_t len = comma != NULL ? (size_t)(comma - flags.at) : flags.len;
+    bool more = flags.len > 0;
 
-        if (len > 0 && !read_flag(s, (struct bytes){flags.at, len}, message, size)) {
+    while (more) {
+        const char *comma = memchr(flags.at, ',', flags.len);
+        struct bytes name = {flags.at, comma != NULL ? (size_t)(comma - flags.at) : flags.len};
+
+        if (!read_flag(s, name, message, size)) {
             return false;
         }
-        flags = (struct bytes){flags.at + len, flags.len - len};
-        if (flags.len > 0) {
-            flags = (struct bytes){flags.at + 1, flags.len - 1};
+        more = comma != NULL;
+        if (more) {
+            flags = (struct bytes){comma + 1, flags.len - name.len - 1};
         }
     }
     return true;

@@ -208,7 +208,7 @@ static void function_load(struct call *c)
         return;
     }
     loader_add(&loader, l);
-    if (load_all(&loader) && name_is_free(c, l, replace) && functions_are_free(&loader)) {
+    if (name_is_free(c, l, replace) && load_all(&loader) && functions_are_free(&loader)) {
         reply_bytes(c, bytes_of(l->name));
         keep(&loader);
     }
