@@ -192,6 +192,10 @@ FUZZ_MEMORY_KIB = 512 << 10  # A server takes up less, whatever the scripts do.
 EACH = 100  # How often memory is looked at.
 
 
+# Arrays in arrays, of which scripts may return 1000, are read by recursion.
+sys.setrecursionlimit(20000)
+
+
 class Fuzzing:
     """Runs mutants one after the other, all of a seed in one server."""
 
