@@ -5,7 +5,8 @@
  * these points and for each way to end it there (see inject.h). Each time it must have
  * left no trace: the data, a follower and the journal are as before; who watches its keys,
  * tracks them or has subscribed to what is told of them has heard of nothing; and the next
- * script runs as ever. The same inside MULTI, where the writes before and after it stand.
+ * script runs as ever. The same inside MULTI, where the writes before and after it stand,
+ * unless transaction-rollback undoes them as well.
  *
  * What a script may catch need not end it: it may go on, and succeed.
  *
@@ -74,6 +75,13 @@ struct score {
     size_t ended, survived, missed;
 };
 
+enum setting {
+    ALONE,
+    IN_MULTI,
+    OF_ALL, /* In MULTI, with transaction-rollback. */
+    SETTING_END,
+};
+
 static void count(struct score *score, bool has_ended)
 {
     if (has_ended) {
@@ -119,7 +127,7 @@ struct test {
     const char *doing; /* For complaints. */
     size_t point;
     size_t scripts, cases, calls_of_all;
-    struct score score[2][FAULT_END]; /* Alone, and inside MULTI. */
+    struct score score[SETTING_END][FAULT_END];
     size_t complaints;
     size_t passed, failed;
 };
@@ -416,7 +424,7 @@ static void try_point(struct test *t, enum fault fault, size_t at)
     run_script(t, fault, at, &r);
     check_journal(t);
     check_data(t);
-    count(&t->score[0][fault], r.rolled_back);
+    count(&t->score[ALONE][fault], r.rolled_back);
     if (r.rolled_back) {
         check_error(t, fault, &r.reply);
         if (!digest_equal(r.after, t->before)) {
@@ -447,10 +455,14 @@ static void queue_and_execute(struct test *t, enum fault fault, size_t at, struc
     inject_begin(fault, at);
     request(t->client, 1, exec, &r->reply);
     inject_end();
-    r->after = digest_without_expired(t);
     r->rolled_back = has_failed(t, r, rollbacks);
+    if (r->rolled_back && t->engine->settings.transaction_rollback && !has_expired_keys(t)) {
+        check_nobody_was_told(t);
+    }
+    r->after = digest_without_expired(t);
 }
 
+/* The other commands stand. */
 static void try_point_in_exec(struct test *t, enum fault fault, size_t at)
 {
     struct run r = {0};
@@ -459,7 +471,7 @@ static void try_point_in_exec(struct test *t, enum fault fault, size_t at)
     queue_and_execute(t, fault, at, &r);
     check_journal(t);
     check_data(t);
-    count(&t->score[1][fault], r.rolled_back);
+    count(&t->score[IN_MULTI][fault], r.rolled_back);
     if (r.rolled_back) {
         say(t, t->client, "GET multi:before", "\"1\"");
         say(t, t->client, "LRANGE multi:after 0 -1", "[ \"x\" ]");
@@ -468,6 +480,31 @@ static void try_point_in_exec(struct test *t, enum fault fault, size_t at)
         if (!digest_equal(r.after, t->before)) {
             complain(t, "in EXEC, the script has left a trace: %.*s", (int)r.reply.len, r.reply.at);
         }
+    }
+    run_canary(t);
+    if (!digest_equal(r.after, t->prepared)) {
+        prepare_data(t);
+    }
+    buf_clear(&r.reply);
+}
+
+/* With transaction-rollback nothing stands, and nobody hears of anything. */
+static void try_point_of_all(struct test *t, enum fault fault, size_t at)
+{
+    struct run r = {0};
+
+    t->point = at;
+    t->engine->settings.transaction_rollback = true;
+    queue_and_execute(t, fault, at, &r);
+    t->engine->settings.transaction_rollback = false;
+    check_journal(t);
+    check_data(t);
+    count(&t->score[OF_ALL][fault], r.rolled_back);
+    if (r.rolled_back && !spelled_fits(BYTES("!EXECABORT "), buf_bytes(&r.reply))) {
+        complain(t, "the transaction gives %.*s", (int)r.reply.len, r.reply.at);
+    }
+    if (r.rolled_back && !digest_equal(r.after, t->before)) {
+        complain(t, "the transaction has left a trace: %.*s", (int)r.reply.len, r.reply.at);
     }
     run_canary(t);
     if (!digest_equal(r.after, t->prepared)) {
@@ -564,6 +601,7 @@ static void run_case(struct test *t, const struct corpus_case *c)
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_END; fault++) {
         try_some(t, fault, POINTS, try_point);
         try_some(t, fault, POINTS_IN_EXEC, try_point_in_exec);
+        try_some(t, fault, POINTS_IN_EXEC, try_point_of_all);
     }
     if (t->cases == 0) {
         try_making_the_vm(t);
@@ -657,14 +695,16 @@ static void tell(const struct test *t)
     size_t missed = 0;
 
     printf("%zu scripts, %zu cases, %zu calls\n", t->scripts, t->cases, t->calls_of_all);
-    printf("%-20s %27s %27s\n", "", "alone: ended, went on", "in MULTI: ended, went on");
+    printf("%-20s %22s%22s%22s\n", "ended, went on:", "alone", "in MULTI", "all of MULTI");
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_END; fault++) {
-        const struct score *alone = &t->score[0][fault];
-        const struct score *in_exec = &t->score[1][fault];
+        printf("%-20s", ways[fault].name);
+        for (enum setting setting = 0; setting < SETTING_END; setting++) {
+            const struct score *score = &t->score[setting][fault];
 
-        printf("%-20s %17zu %9zu %17zu %9zu\n", ways[fault].name, alone->ended, alone->survived,
-               in_exec->ended, in_exec->survived);
-        missed += alone->missed + in_exec->missed;
+            printf("%15zu%7zu", score->ended, score->survived);
+            missed += score->missed;
+        }
+        putchar('\n');
     }
     printf("%zu points were not reached again\n", missed);
 }
