@@ -21,7 +21,7 @@ enum {
     FAST_TICK_MS = 1,    /* and how often when something is due. */
     IDLE_TICKS = 4,      /* Without a script, after which the timer stops. */
     HEAP_KEPT = 8 << 20, /* A VM that has reserved more is not kept. */
-    GC_PAUSE = 150,      /* Garbage may be half as much as what lives, */
+    GC_PAUSE = 170,      /* Garbage may be two thirds of what lives, */
     GC_SPEED = 1000,     /* and little more until a collection that has begun has ended. */
 };
 
