@@ -272,29 +272,51 @@ static bool runs_script(struct bytes name)
     return memcmp(head, "eval", sizeof head) == 0 || memcmp(head, "fcal", sizeof head) == 0;
 }
 
-/* Returns which argument is probably the first key of a request: nearly all commands name
- * it first, scripts behind the number of their keys. 0: none. A wrong guess does no harm. */
-static size_t likely_key(const struct request *r)
-{
-    size_t place = runs_script(r->argv[0]) ? 3 : 1;
+enum { KEYS_PREPARED = 4 }; /* Of one request. */
 
-    return r->argc > place ? place : 0;
+/* Returns how many keys a request probably has, and where: nearly all commands name one
+ * first, scripts behind the number of their keys. A wrong guess does no harm. */
+static size_t likely_keys(const struct request *r, size_t *first)
+{
+    int64_t count;
+    size_t most;
+
+    *first = 1;
+    if (!runs_script(r->argv[0])) {
+        return r->argc > 1 ? 1 : 0;
+    }
+    *first = 3;
+    if (r->argc <= 3 || !number_parse_int(r->argv[2], &count) || count <= 0) {
+        return 0;
+    }
+    most = r->argc - 3 < KEYS_PREPARED ? r->argc - 3 : KEYS_PREPARED;
+    return (uint64_t)count < most ? (size_t)count : most;
+}
+
+static void prefetch(const struct keyspace *keys, const struct bytes *wanted, size_t count)
+{
+    for (size_t done = 0; done < count; done += TABLE_PREFETCH) {
+        size_t left = count - done;
+        keyspace_prefetch(keys, wanted + done, left < TABLE_PREFETCH ? left : TABLE_PREFETCH);
+    }
 }
 
 void request_prepare(const struct session *s, const struct request *requests, size_t count)
 {
-    struct bytes key[REQUEST_BATCH];
+    struct bytes key[KEYS_PREPARED * REQUEST_BATCH];
     size_t keys = 0;
 
     assert(count <= REQUEST_BATCH);
     for (size_t i = 0; i < count; i++) {
-        size_t place = likely_key(&requests[i]);
-        if (place > 0) {
-            key[keys++] = requests[i].argv[place];
+        size_t first;
+        size_t more = likely_keys(&requests[i], &first);
+
+        for (size_t k = 0; k < more; k++) {
+            key[keys++] = requests[i].argv[first + k];
         }
     }
     if (keys > 1) {
-        keyspace_prefetch(s->engine->data->db[s->db], key, keys);
+        prefetch(s->engine->data->db[s->db], key, keys);
     }
     measure_row(s->engine);
 }
