@@ -30,13 +30,15 @@ struct item {
     int precision; /* -1: none. */
 };
 
+/* The VM copies to a buffer byte by byte. */
 static void put(luaL_Buffer *out, const char *at, size_t len)
 {
     if (len <= (size_t)(out->buffer + LUAL_BUFFERSIZE - out->p)) {
         memcpy(out->p, at, len);
         luaL_addsize(out, len);
     } else {
-        luaL_addlstring(out, at, len);
+        lua_pushlstring(out->L, at, len);
+        luaL_addvalue(out);
     }
 }
 
