@@ -26,8 +26,8 @@ Then the scripts are mutated, for some seconds, or as long as is asked for:
 
     MOONLATCH_SERVER=build/moonlatch-server test/server/attacks.py --fuzz 600
 
-What a mutant does is not known, but a script that failed has changed nothing, and the
-next one finds everything as it was. One that breaks something is shown with the seed,
+What a mutant does is not known, but a script that failed, or was only tried, has changed
+nothing, and the next one finds everything as it was. One that breaks something is shown with the seed,
 which gives the same mutants again: --seed.
 """
 
@@ -225,6 +225,9 @@ class Fuzzing:
         reply = self.client.call("EVAL", text, 1, "key", "argument")
         return reply, isinstance(reply, Error) and name in reply
 
+    def dry_run(self, text):
+        return self.client.call("SCRIPT", "DRYRUN", text, 1, "key", "argument"), True
+
     def call_function(self, text):
         code = b"#!lua name=mutant\nredis.register_function('mutant', function(KEYS, ARGV) %s\nend)"
         loaded = self.client.call("FUNCTION", "LOAD", "REPLACE", code % text)
@@ -240,7 +243,8 @@ class Fuzzing:
 
     def run(self, text):
         what = f"mutant {self.count}: {text!r}"
-        way = self.mutants.choice([self.evaluate] * 8 + [self.call_function, self.load_library])
+        way = self.mutants.choice(
+            [self.evaluate] * 7 + [self.dry_run, self.call_function, self.load_library])
         self.client.call("FLUSHALL")
         self.client.call("FUNCTION", "FLUSH")
         self.empty = self.client.call("DEBUG", "DIGEST")
