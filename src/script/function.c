@@ -167,13 +167,13 @@ static bool name_is_free(struct call *c, const struct library *l, bool replace)
     return true;
 }
 
-/* Fails with a text and a word of the request, of any length. */
+/* Fails with a text and a word of the request, of any length, up to a zero byte. */
 static void fail_with_word(struct call *c, const char *text, struct bytes word)
 {
     BUF_LOCAL(error);
 
     buf_addf(&error, "ERR %s", text);
-    buf_add(&error, word);
+    buf_add(&error, (struct bytes){word.at, strnlen(word.at, word.len)});
     call_fail_text(c, buf_bytes(&error));
 }
 
