@@ -5,22 +5,28 @@
 
 #include <lauxlib.h>
 
-/* Sets `source` and `line` of the table on the stack to where control is in the
- * innermost function of the script, seen from `level` functions up. */
+bool error_find_place(lua_State *lua, int level, lua_Debug *place)
+{
+    while (lua_getstack(lua, level, place)) {
+        lua_getinfo(lua, "Sl", place);
+        if (place->currentline > 0 && strcmp(place->source, SANDBOX_PRELUDE) != 0) {
+            return true;
+        }
+        level++;
+    }
+    return false;
+}
+
+/* Sets `source` and `line` of the table on the stack to that place. */
 static void set_place(lua_State *lua, int level)
 {
     lua_Debug place;
 
-    while (lua_getstack(lua, level, &place)) {
-        lua_getinfo(lua, "Sl", &place);
-        if (place.currentline > 0 && strcmp(place.source, SANDBOX_PRELUDE) != 0) {
-            lua_pushstring(lua, place.source);
-            lua_setfield(lua, -2, "source");
-            lua_pushinteger(lua, place.currentline);
-            lua_setfield(lua, -2, "line");
-            return;
-        }
-        level++;
+    if (error_find_place(lua, level, &place)) {
+        lua_pushstring(lua, place.source);
+        lua_setfield(lua, -2, "source");
+        lua_pushinteger(lua, place.currentline);
+        lua_setfield(lua, -2, "line");
     }
 }
 

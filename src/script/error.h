@@ -9,6 +9,10 @@
 /* The message handler of scripts: turns whatever was raised into such a table. */
 int error_handler(lua_State *lua);
 
+/* Finds where control is in the innermost function of the script, seen from `level`
+ * functions up. Returns false if there is none. */
+bool error_find_place(lua_State *lua, int level, lua_Debug *place);
+
 /* Pushes a table for `text`, raised by the function that called the running one. */
 void error_push(lua_State *lua, struct bytes text, bool counted);
 

@@ -4,6 +4,7 @@
 #include "script/dryrun.h"
 #include "script/function.h"
 #include "script/library.h"
+#include "script/profile.h"
 #include "script/sandbox.h"
 #include "script/sink.h"
 #include "script/stats.h"
@@ -87,6 +88,7 @@ static bool run_script(struct call *c, struct script *s, size_t keys, bool read_
                 .name = s->sha,
                 .keys = keys,
                 .warned = &s->warned,
+                .source = s->text,
                 .quota = s->quota,
                 .tally = &s->tally},
         .script = s,
@@ -307,6 +309,7 @@ static const struct command script_subcommands[] = {
     {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "scripting", .since = "5.0.0", .complexity = "O(1)", .summary = "Lists the subcommands", .syntax = ""},
     {.name = "kill", .arity = 2, .flags = COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, .run = script_kill, .group = "scripting", .since = "2.6.0", .complexity = "O(1)", .summary = "Ends the running script, and undoes what it has done", .syntax = ""},
     {.name = "load", .arity = 3, .flags = COMMAND_NOSCRIPT | COMMAND_STALE, .run = script_load, .group = "scripting", .since = "2.6.0", .complexity = "O(N) with N being the length of the script", .summary = "Loads a script and returns its SHA-1", .syntax = "script"},
+    {.name = "profile", .arity = -3, .flags = COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, .run = profile_command, .group = "scripting", .since = "7.0.15", .complexity = "O(N*log(N)) with N being the number of lines seen", .summary = "Tells on which lines scripts spend their time", .syntax = "ON | OFF | GET [sha1 | function] | RESET"},
     {.name = "stats", .arity = -2, .flags = COMMAND_NOSCRIPT, .run = stats_of_scripts, .group = "scripting", .since = "7.0.15", .complexity = "O(N*log(N)) with N being the number of scripts", .summary = "Tells what scripts have cost", .syntax = "[sha1 | COUNT count | RESET]"},
     {0},
 };
@@ -381,6 +384,7 @@ void script_start(struct engine *e, const struct script_settings *settings)
     e->script = runtime_new(e, settings);
     e->script->cache = cache_new(e->script);
     e->script->libraries = libraries_new();
+    e->script->profile = profile_new();
     lua_sink_init(&e->script->sink, e->script);
     e->reclaim = reclaim;
     e->script_flags = script_flags;
@@ -391,6 +395,7 @@ void script_stop(struct engine *e)
     if (e->script != NULL) {
         cache_free(e->script->cache);
         libraries_free(e->script->libraries);
+        profile_free(e->script->profile);
         runtime_free(e->script);
         e->script = NULL;
         e->reclaim = NULL;
@@ -416,5 +421,6 @@ struct script_info script_info(const struct engine *e)
         .functions_size = libraries_memory(r->libraries),
         .heap_used = r->heap.used,
         .outcomes = r->outcomes,
+        .profiling = r->profiling,
     };
 }

@@ -52,6 +52,7 @@ static void call_function(struct call *c, bool read_only)
         i.use.name = f->at;
         i.use.line = f->line;
         i.use.warned = &f->warned;
+        i.use.source = f->library->text;
         i.use.quota = f->library->quota;
         i.use.tally = &f->tally;
         script_use(&i.use, f->flags, read_only, invoke, &i);

@@ -6,6 +6,7 @@
 #include "script/error.h"
 #include "script/json.h"
 #include "script/names.h"
+#include "script/profile.h"
 #include "script/random.h"
 #include "script/sandbox.h"
 
@@ -101,7 +102,10 @@ bool script_run_command(struct runtime *r, size_t argc, const struct bytes *argv
     }
     r->in_call = 0;
     runtime_limit_undo(r);
-    runtime_poll(r);
+    if (__builtin_expect(r->pending, 0)) {
+        profile_count(r, r->sink.lua); /* The line is that of the call, still. */
+        runtime_interrupt(r);
+    }
     return ok;
 }
 
@@ -244,6 +248,9 @@ enum runtime_end script_run_vm(struct use *u, void (*work)(struct runtime *r, vo
 
     r->use = u;
     end = runtime_run(r, &u->quota, work, context);
+    if (__builtin_expect(r->samples != 0, 0)) { /* There was no next instruction. */
+        profile_count(r, NULL);
+    }
     r->use = NULL;
     if (end != RUNTIME_DONE) {
         /* It may have failed by itself before, and been ended while that was written. */

@@ -15,6 +15,7 @@ struct use {
     int line;            /* Where the function begins: a better place may be known. */
     size_t keys;         /* Among the call's arguments, from the fourth on; then others. */
     bool *warned;        /* Whether it has been told of that it uses others: see declared.h. */
+    struct bytes source; /* Its text, lines of which a profile shows; or empty. */
     struct quota quota;  /* Its own. */
     struct tally *tally; /* Where its costs are counted. */
 

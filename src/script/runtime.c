@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/profile.h"
 #include "script/sandbox.h"
 #include "script/stack.h"
 
@@ -114,6 +115,40 @@ static bool at_safe_point(const struct runtime *r, const ucontext_t *context)
     return r->running && !r->in_call && (in_text(at) || in_helper(at, context));
 }
 
+/* The hook: what must wait for the next instruction of the script. */
+
+/* The signal handler sets it too, but never while this is at work. */
+static void set_hook(struct runtime *r, lua_Hook hook)
+{
+    sig_atomic_t in_call = r->in_call;
+
+    if (r->lua != NULL) {
+        r->in_call = 1;
+        lua_sethook(r->lua, hook, LUA_MASKCOUNT, 1);
+        r->in_call = in_call;
+    }
+}
+
+/* LuaJIT does not collect when memory runs short. */
+static void collect(struct runtime *r)
+{
+    r->hungry = 0;
+    lua_gc(r->lua, LUA_GCCOLLECT, 0);
+    r->heap.soft = r->heap.used + (r->heap.limit - r->heap.used) / 2;
+}
+
+static void on_hook(lua_State *lua, lua_Debug *unused)
+{
+    struct runtime *r = runtime_of(lua);
+
+    (void)unused;
+    set_hook(r, NULL);
+    if (r->hungry) {
+        collect(r);
+    }
+    profile_count(r, lua);
+}
+
 /* The timer. It runs on for a little while behind a script, so that under load it
  * costs no system call a script. */
 
@@ -127,6 +162,16 @@ static void set_timer(struct runtime *r, int ms)
     timer_settime(r->timer, 0, &every, NULL);
     r->ticking = ms > 0;
     r->fast = ms == FAST_TICK_MS;
+}
+
+/* While it is on the timer does not stop: it would begin anew with each script, and never
+ * find a short one at work. */
+void runtime_profile(struct runtime *r, bool on)
+{
+    r->profiling = on;
+    if (on) {
+        set_timer(r, FAST_TICK_MS);
+    }
 }
 
 /* The counter of another processor may be a little behind. */
@@ -226,9 +271,23 @@ void runtime_interrupt(struct runtime *r)
 {
     r->pending = 0;
     leave_if_due(r);
+    if (r->samples > 0) {
+        set_hook(r, on_hook);
+    }
     if (is_busy(r)) {
         open_door(r);
         leave_if_due(r);
+    }
+}
+
+/* Takes a sample, to be counted when the VM is in a known state. */
+static void sample(struct runtime *r)
+{
+    r->samples++;
+    r->samples_in_call += r->in_call != 0;
+    r->pending = 1;
+    if (!r->in_call) { /* Else it is seen to behind the command. */
+        set_hook(r, on_hook);
     }
 }
 
@@ -239,12 +298,15 @@ static void on_tick(int signal_number, siginfo_t *info, void *context)
     (void)signal_number;
     (void)info;
     if (!r->running) {
-        if (++r->idle_ticks >= IDLE_TICKS) {
+        if (!r->profiling && ++r->idle_ticks >= IDLE_TICKS) {
             set_timer(r, 0);
         }
         return;
     }
     r->idle_ticks = 0;
+    if (r->profiling) {
+        sample(r);
+    }
     if (!r->kill && !r->overflow && !r->engine->stop && !is_over_time(r) && !is_busy(r)) {
         return;
     }
@@ -288,29 +350,14 @@ static void on_over(void *context)
     runtime_leave(r, RUNTIME_MEMORY);
 }
 
-static void collect(lua_State *lua, lua_Debug *unused)
-{
-    struct runtime *r = runtime_of(lua);
-
-    (void)unused;
-    lua_sethook(lua, NULL, 0, 0);
-    lua_gc(lua, LUA_GCCOLLECT, 0);
-    r->heap.soft = r->heap.used + (r->heap.limit - r->heap.used) / 2;
-}
-
-/* LuaJIT does not collect when memory runs short, so we make it, before garbage
- * reaches the limit: not here, inside an allocation, but at the next instruction. */
+/* Is called inside an allocation, before garbage reaches the limit. */
 static void on_hungry(void *context)
 {
     struct runtime *r = context;
-    sig_atomic_t in_call = r->in_call;
 
     r->heap.soft = 0;
-    if (r->lua != NULL) {
-        r->in_call = 1;
-        lua_sethook(r->lua, collect, LUA_MASKCOUNT, 1);
-        r->in_call = in_call;
-    }
+    r->hungry = 1;
+    set_hook(r, on_hook);
 }
 
 static void set_memory_limit(struct runtime *r, size_t limit)
@@ -393,19 +440,21 @@ static void mark_heap(struct runtime *r)
 
 static void need_lua(struct runtime *r)
 {
+    lua_State *lua;
     int ok;
 
     if (r->lua != NULL) {
         return;
     }
-    r->lua = lua_newstate(heap_alloc, &r->heap);
-    assert(r->lua != NULL);
-    ok = luaJIT_setmode(r->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    lua = lua_newstate(heap_alloc, &r->heap);
+    assert(lua != NULL);
+    ok = luaJIT_setmode(lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     assert(ok == 1); /* Compiled code could not be left. */
-    lua_atpanic(r->lua, on_panic);
-    lua_gc(r->lua, LUA_GCSETPAUSE, GC_PAUSE);
-    lua_gc(r->lua, LUA_GCSETSTEPMUL, GC_SPEED);
-    sandbox_open(r->lua);
+    r->lua = lua;    /* From here on hooks may be set. */
+    lua_atpanic(lua, on_panic);
+    lua_gc(lua, LUA_GCSETPAUSE, GC_PAUSE);
+    lua_gc(lua, LUA_GCSETSTEPMUL, GC_SPEED);
+    sandbox_open(lua);
     mark_heap(r); /* A new VM is not what the script takes. */
 }
 
@@ -449,8 +498,8 @@ enum runtime_end runtime_run(struct runtime *r, const struct quota *own,
     r->engine->running = (struct running){.is_script = true};
     set_limits(r, own);
     r->idle_ticks = 0; /* First: the timer must not stop behind the look at it. */
-    if (!r->ticking || r->fast) {
-        set_timer(r, TICK_MS);
+    if (!r->ticking || r->fast != r->profiling) {
+        set_timer(r, r->profiling ? FAST_TICK_MS : TICK_MS);
     }
     if (sigsetjmp(r->leave, 0) == 0) {
         r->running = 1;

@@ -24,6 +24,7 @@
 struct cache;
 struct libraries;
 struct loading;
+struct profile;
 struct use;
 
 enum runtime_end {
@@ -85,6 +86,7 @@ struct runtime {
     volatile sig_atomic_t running;
     volatile sig_atomic_t in_call; /* A command, or something else that must end first. */
     volatile sig_atomic_t pending; /* Something is due at the next safe point. */
+    volatile sig_atomic_t hungry;  /* A collection is due at the next instruction. */
     volatile sig_atomic_t kill;
     volatile sig_atomic_t overflow; /* The C stack's. */
     volatile uint64_t started;      /* clock_ticks() */
@@ -96,6 +98,11 @@ struct runtime {
     size_t data_start; /* and what everything but the VM took up. */
     size_t heap_start; /* What the VM held. */
     bool fast;
+
+    struct profile *profile;
+    volatile sig_atomic_t profiling;
+    volatile unsigned samples;         /* Ticks for the profile that have not been counted, */
+    volatile unsigned samples_in_call; /* those among them that fell into commands. */
     timer_t timer;
     sigjmp_buf leave;
     enum runtime_end end;
@@ -139,6 +146,9 @@ static inline void runtime_poll(struct runtime *r)
         runtime_interrupt(r);
     }
 }
+
+/* Begins or ends to take samples for the profile. */
+void runtime_profile(struct runtime *r, bool on);
 
 /* Returns the runtime that a VM belongs to. */
 struct runtime *runtime_of(lua_State *lua);

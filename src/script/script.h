@@ -40,6 +40,7 @@ struct script_info {
     size_t functions_size;    /* and of the libraries'. */
     size_t heap_used;         /* Bytes of the Lua heap. */
     struct outcomes outcomes; /* Of all runs since the start. */
+    bool profiling;           /* SCRIPT PROFILE ON */
 };
 struct script_info script_info(const struct engine *e);
 

@@ -342,15 +342,17 @@ static void add_cpu(struct server *s, struct buf *out)
 
 static void add_scripts(struct server *s, struct buf *out)
 {
-    struct outcomes outcomes = script_info(s->engine).outcomes;
+    struct script_info script = script_info(s->engine);
+    const struct outcomes *outcomes = &script.outcomes;
 
     buf_addf(out, "scripts_run:%" PRIu64 "\r\nscript_returned_errors:%" PRIu64 "\r\n",
-             outcomes.calls, outcomes.errors);
-    buf_addf(out, "script_rollbacks:%" PRIu64 "\r\n", outcomes_rollbacks(&outcomes));
+             outcomes->calls, outcomes->errors);
+    buf_addf(out, "script_rollbacks:%" PRIu64 "\r\n", outcomes_rollbacks(outcomes));
     for (size_t i = 0; i < ROLLBACK_REASONS; i++) {
         buf_addf(out, "script_rollbacks_%s:%" PRIu64 "\r\n", rollback_reason_names[i],
-                 outcomes.rollbacks[i]);
+                 outcomes->rollbacks[i]);
     }
+    buf_addf(out, "script_profiling:%d\r\n", script.profiling);
 }
 
 /* There are none: the section is a heading only. */

@@ -10,7 +10,7 @@ Each document is tried on a fresh server, from top to bottom. What is looked at:
   typed into redis-cli, behind "$ " what is typed into a shell; the lines below it are
   what must come out. Requests that follow each other have one connection.
 
-"..." in what is shown stands for anything. Of a number above 1000, the first digit and
+"..." in what is shown stands for anything, and for any lines if it is alone in one. Of a number above 1000, the first digit and
 the number of digits must be right: times are not the same twice. How long something
 took, as "(5.01s)", is passed over.
 """
@@ -97,18 +97,19 @@ def joined(steps):
     return result
 
 
-def pattern_of(shown):
-    """Returns the regular expression that the output must match."""
+def pattern_of(line):
+    """Returns the regular expression that a line of the output must match."""
     def number(match):
         return f"{match[1]}\\d{{{len(match[2])}}}"
 
-    parts = [BIG_NUMBER.sub(number, re.escape(part)) for part in shown.split("...")]
-    return re.compile(".*".join(parts))
+    parts = [BIG_NUMBER.sub(number, re.escape(part)) for part in line.split("...")]
+    return ".*".join(parts)
 
 
 def matches(shown, got):
-    return len(shown) == len(got) and all(
-        pattern_of(s).fullmatch(g) for s, g in zip(shown, got))
+    """Whether the output is what is shown. A line "..." stands for any number of lines."""
+    patterns = [r"(?:.*\n)*" if line == "..." else pattern_of(line) + r"\n" for line in shown]
+    return re.fullmatch("".join(patterns), "".join(line + "\n" for line in got)) is not None
 
 
 class Document:
