@@ -405,6 +405,7 @@ void runtime_drop_lua(struct runtime *r)
 {
     heap_drop(&r->heap);
     r->loaded = 0;
+    r->hungry = 0;
     r->lua = NULL;
     r->generation++;
 }

@@ -10,9 +10,9 @@ Each document is tried on a fresh server, from top to bottom. What is looked at:
   typed into redis-cli, behind "$ " what is typed into a shell; the lines below it are
   what must come out. Requests that follow each other have one connection.
 
-"..." in what is shown stands for anything, and for any lines if it is alone in one. Of a number above 1000, the first digit and
-the number of digits must be right: times are not the same twice. How long something
-took, as "(5.01s)", is passed over.
+"..." in what is shown stands for anything, and for any lines if it is alone in one. Of a
+number above 1000, the first digit and the number of digits must be right: times are not
+the same twice. How long something took, as "(5.01s)", is passed over.
 """
 
 import os
