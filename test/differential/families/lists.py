@@ -56,4 +56,7 @@ class Lists:
 
     def lpos_option(self):
         word = self.choose([b"RANK", b"COUNT", b"MAXLEN"])
-        return [self.spell(word)] + self.index() if self.chance(0.95) else [word]
+        number = self.index()
+        if number == [b"-9223372036854775808"]:  # Redis negates it, and has the same again.
+            number = [b"-9223372036854775807"]
+        return [self.spell(word)] + number if self.chance(0.95) else [word]
