@@ -13,6 +13,7 @@
 struct libraries {
     struct table *by_name;     /* struct library */
     struct table *by_function; /* struct function */
+    struct function *last;     /* That was found; NULL: it may be gone. */
     uint64_t version;          /* Of the texts that they were compiled from. */
 };
 
@@ -54,14 +55,19 @@ static void write_small(struct bytes name, char *out)
 }
 
 /* Returns what is called so in any case of letters. */
-static struct function *find_function(const struct libraries *all, struct bytes name)
+static struct function *find_function(struct libraries *all, struct bytes name)
 {
     char small[128];
     BUF_LOCAL(longer);
-    char *at = name.len <= sizeof small ? small : buf_reserve(&longer, name.len);
+    char *at;
 
+    if (all->last != NULL && bytes_equal(function_name(all->last), name)) {
+        return all->last;
+    }
+    at = name.len <= sizeof small ? small : buf_reserve(&longer, name.len);
     write_small(name, at);
-    return table_find(all->by_function, (struct bytes){at, name.len});
+    all->last = table_find(all->by_function, (struct bytes){at, name.len});
+    return all->last;
 }
 
 static const struct table_type library_type = {.key = library_key};
@@ -533,6 +539,7 @@ static void outdate_users(struct libraries *all, struct bytes name)
 
 static void drop(struct libraries *all, struct library *l)
 {
+    all->last = NULL;
     for (struct function *f = l->first; f != NULL; f = f->next) {
         if (table_find(all->by_function, function_key(f)) == f) {
             table_remove(all->by_function, function_key(f));
@@ -564,6 +571,7 @@ static void put(struct libraries *all, struct library *l)
 {
     struct library *old = table_find(all->by_name, bytes_of(l->name));
 
+    all->last = NULL;
     if (old != NULL) {
         take_tallies(l, old);
         drop(all, old);
@@ -765,7 +773,7 @@ struct function *library_need(struct call *c, struct function *f)
     return found;
 }
 
-unsigned libraries_flags(const struct libraries *l, struct bytes function)
+unsigned libraries_flags(struct libraries *l, struct bytes function)
 {
     const struct function *f = find_function(l, function);
 

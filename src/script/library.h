@@ -127,6 +127,6 @@ void libraries_put(struct call *c, struct library *l);
 
 /* Returns what a function has said of itself: a set of enum script_flags. 0 if there is no
  * such function, as far as is known without compiling anything. */
-unsigned libraries_flags(const struct libraries *l, struct bytes function);
+unsigned libraries_flags(struct libraries *l, struct bytes function);
 
 #endif
