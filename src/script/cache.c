@@ -85,116 +85,25 @@ struct script *cache_next(const struct cache *c, struct table_walk *walk)
     return table_next(c->by_sha, walk);
 }
 
-/* Takes the next word off the front of a line; empty at its end. */
-static struct bytes take_word(struct bytes *line)
-{
-    struct bytes word;
-
-    while (line->len > 0 && (line->at[0] == ' ' || line->at[0] == '\r')) {
-        *line = (struct bytes){line->at + 1, line->len - 1};
-    }
-    word = (struct bytes){line->at, 0};
-    while (word.len < line->len && word.at[word.len] != ' ' && word.at[word.len] != '\r') {
-        word.len++;
-    }
-    *line = (struct bytes){line->at + word.len, line->len - word.len};
-    return word;
-}
-
-static bool read_flag(struct script *s, struct bytes name, char *message, size_t size)
-{
-    unsigned flag = script_flag_of(name);
-
-    if (flag == 0) {
-        snprintf(message, size, "Unexpected flag in script shebang: %.*s", (int)name.len, name.at);
-        return false;
-    }
-    s->flags |= flag;
-    return true;
-}
-
-static bool read_flags(struct script *s, struct bytes flags, char *message, size_t size)
-{
-    bool more = flags.len > 0;
-
-    while (more) {
-        const char *comma = memchr(flags.at, ',', flags.len);
-        struct bytes name = {flags.at, comma != NULL ? (size_t)(comma - flags.at) : flags.len};
-
-        if (!read_flag(s, name, message, size)) {
-            return false;
-        }
-        more = comma != NULL;
-        if (more) {
-            flags = (struct bytes){comma + 1, flags.len - name.len - 1};
-        }
-    }
-    return true;
-}
-
-/* Reads one word of the first line, behind "#!lua". */
-static bool read_option(struct script *s, struct bytes word, char *message, size_t size)
-{
-    static const struct bytes flags = BYTES("flags=");
-
-    if (word.len >= flags.len && memcmp(word.at, flags.at, flags.len) == 0) {
-        word = (struct bytes){word.at + flags.len, word.len - flags.len};
-        return read_flags(s, word, message, size);
-    }
-    switch (quota_read(&s->quota, word)) {
-    case QUOTA_TAKEN:
-        return true;
-    case QUOTA_INVALID:
-        snprintf(message, size, "Invalid value of a lua shebang option: %.*s", (int)word.len,
-                 word.at);
-        return false;
-    default:
-        snprintf(message, size, "Unknown lua shebang option: %.*s", (int)word.len, word.at);
-        return false;
-    }
-}
-
-/* Reads the first line of a text that begins with "#!". */
-static bool read_shebang(struct script *s, char *message, size_t size)
-{
-    const char *end = memchr(s->text.at, '\n', s->text.len);
-    struct bytes line, word;
-
-    if (end == NULL) {
-        snprintf(message, size, "Invalid script shebang");
-        return false;
-    }
-    s->shebang_len = (size_t)(end - s->text.at);
-    s->flags |= SCRIPT_DECLARED;
-    line = (struct bytes){s->text.at, s->shebang_len};
-    word = take_word(&line);
-    if (!bytes_equal(word, BYTES("#!lua"))) {
-        snprintf(message, size, "Unexpected engine in script shebang: %.*s", (int)word.len,
-                 word.at);
-        return false;
-    }
-    while ((word = take_word(&line)).len > 0) {
-        if (!read_option(s, word, message, size)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 struct script *cache_new_script(struct bytes text, char *message, size_t size)
 {
-    struct script *s = mem_zalloc(sizeof *s + text.len);
-    char *copy = (char *)(s + 1);
+    struct shebang shebang;
+    struct script *s;
+    char *copy;
 
+    if (!shebang_read_script(text, &shebang, message, size)) {
+        return NULL;
+    }
+    s = mem_zalloc(sizeof *s + text.len);
+    copy = (char *)(s + 1);
     if (text.len > 0) {
         memcpy(copy, text.at, text.len);
     }
     s->text = (struct bytes){copy, text.len};
+    s->shebang_len = shebang.len;
+    s->flags = shebang.flags;
+    s->quota = shebang.quota;
     sha1_hex(text, s->sha);
-    if (text.len >= 2 && memcmp(text.at, "#!", 2) == 0 && !read_shebang(s, message, size)) {
-        mem_free(s);
-        return NULL;
-    }
     return s;
 }
 

@@ -336,12 +336,10 @@ static void reclaim(struct engine *e)
 /* Returns what a script has said of itself that nobody has run yet. */
 static unsigned flags_of_text(struct bytes text)
 {
+    struct shebang shebang;
     char message[256];
-    struct script *fresh = cache_new_script(text, message, sizeof message);
-    unsigned flags = fresh != NULL ? fresh->flags : 0;
 
-    cache_free_script(fresh);
-    return flags;
+    return shebang_read_script(text, &shebang, message, sizeof message) ? shebang.flags : 0;
 }
 
 /* Returns what the script or function that a request runs has said of itself, as far as

@@ -19,10 +19,6 @@ struct libraries {
 
 enum { LOAD_LIMIT_MS = 500 };
 
-const char library_bad_name[] =
-    "Library names can only contain letters, numbers, or underscores(_) and must be at least one "
-    "character long";
-
 struct bytes function_name(const struct function *f)
 {
     return (struct bytes){f->at, f->name_len};
@@ -172,107 +168,6 @@ void library_note_use(struct library *l, struct bytes name)
 static bool is_ready(const struct library *l)
 {
     return !l->outdated && l->generation == l->runtime->generation;
-}
-
-bool library_is_name(struct bytes name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if (!isalnum((unsigned char)name.at[i]) && name.at[i] != '_') {
-            return false;
-        }
-    }
-    return name.len > 0;
-}
-
-/* The first line. */
-
-static struct bytes take_word(struct bytes *line)
-{
-    struct bytes word;
-
-    while (line->len > 0 && isspace((unsigned char)line->at[0])) {
-        *line = (struct bytes){line->at + 1, line->len - 1};
-    }
-    word = (struct bytes){line->at, 0};
-    while (word.len < line->len && !isspace((unsigned char)word.at[word.len])) {
-        word.len++;
-    }
-    *line = (struct bytes){line->at + word.len, line->len - word.len};
-    return word;
-}
-
-/* A value may stand in quotes. */
-static struct bytes without_quotes(struct bytes b)
-{
-    bool quoted = b.len >= 2 && (b.at[0] == '"' || b.at[0] == '\'') && b.at[b.len - 1] == b.at[0];
-
-    return quoted ? (struct bytes){b.at + 1, b.len - 2} : b;
-}
-
-/* What the first line says. */
-struct header {
-    struct bytes name;
-    struct quota quota;
-};
-
-static bool read_name(struct bytes text, struct header *h, struct buf *error)
-{
-    if (h->name.len > 0) {
-        buf_addf(error, "ERR Invalid metadata value, name argument was given multiple times");
-        return false;
-    }
-    h->name = without_quotes(text);
-    if (!library_is_name(h->name)) {
-        buf_addf(error, "ERR %s", library_bad_name);
-        return false;
-    }
-    return true;
-}
-
-static bool read_option(struct bytes word, struct header *h, struct buf *error)
-{
-    static const struct bytes name = BYTES("name=");
-
-    if (word.len >= name.len && memcmp(word.at, name.at, name.len) == 0) {
-        return read_name((struct bytes){word.at + name.len, word.len - name.len}, h, error);
-    }
-    if (quota_read(&h->quota, word) != QUOTA_TAKEN) {
-        buf_addf(error, "ERR Invalid metadata value given: %.*s", (int)word.len, word.at);
-        return false;
-    }
-    return true;
-}
-
-/* Reads "#!lua name=NAME ...". Returns false, with the error appended, if it is not there. */
-static bool read_header(struct bytes text, struct header *h, struct buf *error)
-{
-    const char *end = memchr(text.at, '\n', text.len);
-    struct bytes line, word;
-
-    *h = (struct header){.name = {0}};
-    if (text.len < 2 || memcmp(text.at, "#!", 2) != 0) {
-        buf_addf(error, "ERR Missing library metadata");
-        return false;
-    }
-    if (end == NULL) {
-        buf_addf(error, "ERR Invalid library metadata");
-        return false;
-    }
-    line = (struct bytes){text.at + 2, (size_t)(end - text.at) - 2};
-    word = line.len > 0 && isspace((unsigned char)line.at[0]) ? BYTES("") : take_word(&line);
-    if (!bytes_is(word, "lua")) {
-        buf_addf(error, "ERR Engine '%.*s' not found", (int)word.len, word.at);
-        return false;
-    }
-    while ((word = take_word(&line)).len > 0) {
-        if (!read_option(word, h, error)) {
-            return false;
-        }
-    }
-    if (h->name.len == 0) {
-        buf_addf(error, "ERR Library name was not given");
-    }
-    return h->name.len > 0;
 }
 
 static const struct texts *texts_of(const struct call *c)
@@ -466,26 +361,26 @@ bool library_load(struct loader *o, struct library *l, struct buf *error)
 
 bool script_library_name(struct bytes text, struct bytes *name)
 {
-    struct header header;
+    struct shebang shebang;
     BUF_LOCAL(error);
 
-    if (!read_header(text, &header, &error)) {
+    if (!shebang_read_library(text, &shebang, &error)) {
         return false;
     }
-    *name = header.name;
+    *name = shebang.name;
     return true;
 }
 
 struct library *library_read(struct call *c, struct bytes text, struct buf *error)
 {
-    struct header header;
+    struct shebang shebang;
     struct library *l;
 
-    if (!read_header(text, &header, error)) {
+    if (!shebang_read_library(text, &shebang, error)) {
         return NULL;
     }
-    l = library_new(c->engine->script, header.name, text);
-    l->quota = header.quota;
+    l = library_new(c->engine->script, shebang.name, text);
+    l->quota = shebang.quota;
     return l;
 }
 

@@ -88,9 +88,6 @@ struct function_info {
 void library_add_function(struct library *l, const struct function_info *info);
 void library_note_use(struct library *l, struct bytes name);
 
-bool library_is_name(struct bytes name);
-extern const char library_bad_name[];
-
 bool library_has(const struct library *l, struct bytes function);
 
 /* Find what there is now, after following the dataset. Nothing of it lives longer than

@@ -155,8 +155,8 @@ int loading_register(lua_State *lua)
     if (problem != NULL) {
         return fail(lua, problem);
     }
-    if (!library_is_name(registration.name)) {
-        return fail(lua, library_bad_name);
+    if (!shebang_is_name(registration.name)) {
+        return fail(lua, shebang_bad_name);
     }
     if (library_has(r->loading->library, registration.name)) {
         return fail(lua, "Function already exists in the library");

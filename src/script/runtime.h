@@ -12,8 +12,8 @@
 
 #include "engine/call.h"
 #include "script/heap.h"
-#include "script/quota.h"
 #include "script/script.h"
+#include "script/shebang.h"
 #include "script/tally.h"
 
 #include <lua.h>
