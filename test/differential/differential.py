@@ -48,7 +48,7 @@ EXCEPTIONS = [
 
 UNIT = 1000  # Requests that make one test.
 COMMANDS = 20 * UNIT  # Of one seed.
-SECONDS = 60 * SOAK
+SECONDS = 20 * SOAK
 CONNECTIONS = 3
 CARED_FOR = (grammar.POP, grammar.RECKLESS, grammar.WALK)  # Requests that end a step.
 CONTROL = CONNECTIONS  # Another one, of this program itself.
@@ -174,8 +174,10 @@ def same_numbers(_, ours, theirs):
         alike(ours, theirs)
 
 
-def same_order(_, ours, theirs):
-    if any(b"\0" in text for text in replies.leaves(theirs) - {None}):
+def same_order(args, ours, theirs):
+    """What GET gets does not show which members have a NUL."""
+    gets = any(word.upper() == b"GET" for word in args)
+    if gets or any(b"\0" in text for text in replies.leaves(theirs) - {None}):
         return alike(replies.settle_members(ours), replies.settle_members(theirs))
     return alike(ours, theirs)
 

@@ -81,7 +81,8 @@ def test_order(check, client):
     names = [f"k{i}" for i in range(400)]
     client.call_many([("SET", name, VALUE) for name in names])
     client.call_many([("GET", name) for name in names[:100]] * 50)
-    check.true(client.call("OBJECT", "FREQ", "k0") > 10, "uses are counted")
+    uses = sum(client.call("OBJECT", "FREQ", name) for name in names[:100])
+    check.true(uses > 10 * 100, "uses are counted")  # By chance: one key alone may have few.
     check.equal(client.call("OBJECT", "FREQ", "k399"), 5, "and begin above 0")
     check.starts(client.call("OBJECT", "IDLETIME", "k0"), b"ERR An LFU maxmemory policy is sel",
                  "idle times are not known")
