@@ -43,7 +43,7 @@ static struct bytes take_word(struct bytes *line, const char *blanks)
     return word;
 }
 
-/* If the word is "OPTION=VALUE", returns true with the value. */
+/* If the word is "OPTION=VALUE", returns true with the value, which may be empty. */
 static bool has_value(struct bytes word, struct bytes option, struct bytes *value)
 {
     if (word.len < option.len || memcmp(word.at, option.at, option.len) != 0) {
@@ -66,16 +66,17 @@ enum quota_read {
     QUOTA_INVALID, /* It is one of these, and has no such value. */
 };
 
+/* An option without a value is a word that we do not know, as it is for Redis. */
 static enum quota_read read_quota(struct quota *q, struct bytes word)
 {
     struct bytes value;
     int64_t bytes;
 
-    if (has_value(word, BYTES("timeout="), &value)) {
+    if (has_value(word, BYTES("timeout="), &value) && value.len > 0) {
         return number_parse_duration_ms(value, &q->time_ms) && q->time_ms > 0 ? QUOTA_TAKEN
                                                                               : QUOTA_INVALID;
     }
-    if (has_value(word, BYTES("memory="), &value)) {
+    if (has_value(word, BYTES("memory="), &value) && value.len > 0) {
         if (!number_parse_memory(value, &bytes) || bytes <= 0) {
             return QUOTA_INVALID;
         }
