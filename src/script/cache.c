@@ -2,8 +2,6 @@
 
 #include "base/mem.h"
 
-#include <stdio.h>
-
 struct cache {
     struct runtime *runtime; /* Not owned. */
     struct table *by_sha;
