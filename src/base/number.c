@@ -240,26 +240,33 @@ static size_t format_decimals(char *out, uint64_t digits, size_t count)
     return count + 1;
 }
 
-/* Writes a number of at least 0.001 and less than 1e13 as "%.14g" does. Returns 0
- * if it is so close to the middle between two texts that this takes more than a
+/* Rounds a number that has been multiplied by a power of ten, and is less than 1e14.
+ * Returns false if it is so close to the middle between two that this takes more than a
  * double to decide: multiplying has moved it by 1/128 at the most. */
+static inline bool round_scaled(double scaled, uint64_t *digits)
+{
+    uint64_t below = (uint64_t)scaled;
+    double rest = scaled - (double)below;
+
+    *digits = below + (rest > 0.5);
+    return rest <= 0.49 || rest >= 0.51;
+}
+
+/* Writes a number of at least 0.001 and less than 1e13 as "%.14g" does. Returns 0 if that
+ * cannot be decided so. */
 static size_t format_fraction(char *out, double number)
 {
     size_t count = 16;
     double scaled = number * powers[count];
-    double rest;
     uint64_t digits;
     size_t len;
 
     while (scaled >= 1e14) {
         scaled = number * powers[--count];
     }
-    digits = (uint64_t)scaled;
-    rest = scaled - (double)digits;
-    if (rest > 0.49 && rest < 0.51) {
+    if (!round_scaled(scaled, &digits)) {
         return 0;
     }
-    digits += rest > 0.5;
     len = number_format_int(out, (int64_t)(digits / (uint64_t)powers[count]));
     return len + format_decimals(out + len, digits % (uint64_t)powers[count], count);
 }
@@ -293,25 +300,18 @@ static void put_digits(char *out, uint64_t digits, int count)
     }
 }
 
-/* Writes a number of at least 0 as "%.*f" does. Returns 0 if it is too big, or so close
- * to the middle between two texts that this takes more than a double to decide. */
+/* Writes a number of at least 0 as "%.*f" does. Returns 0 if it is too big, or if that
+ * cannot be decided so. */
 static size_t format_fixed(char *out, double number, int precision)
 {
-    static const double most = 70368744177664.0; /* 2^46, so that 1/128 is enough as above. */
+    static const double most = 70368744177664.0; /* 2^46 */
     double scaled = precision <= FAST_PRECISION ? number * powers[precision] : most;
-    double rest;
     uint64_t digits;
     size_t len;
 
-    if (!(scaled < most)) {
+    if (!(scaled < most) || !round_scaled(scaled, &digits)) {
         return 0;
     }
-    digits = (uint64_t)scaled;
-    rest = scaled - (double)digits;
-    if (rest > 0.49 && rest < 0.51) {
-        return 0;
-    }
-    digits += rest > 0.5;
     len = number_format_int(out, (int64_t)(digits / (uint64_t)powers[precision]));
     if (precision > 0) {
         out[len++] = '.';

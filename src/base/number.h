@@ -23,8 +23,7 @@ bool number_parse_double(struct bytes b, double *number);
 bool number_parse_long_double(struct bytes b, long double *number);
 
 /* Parses an amount of memory with or without a unit: "100", "64mb". 1k is 1000 bytes, 1kb
- * is 1024; m and g likewise, in small or capital letters. Returns
- * false if it is none. */
+ * is 1024; m and g likewise, in small or capital letters. Returns false if it is none. */
 bool number_parse_memory(struct bytes b, int64_t *bytes);
 
 /* Parses a duration: "50" and "50ms" are milliseconds, "2s" seconds. Returns false if

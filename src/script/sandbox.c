@@ -392,15 +392,23 @@ void sandbox_clear_arguments(lua_State *lua)
     }
 }
 
-/* Makes reading what is not there in the table on the stack an error, and writing. */
-static void close_table(lua_State *lua)
+/* Makes writing to the table below the top of the stack an error. What is on top, which is
+ * popped, is asked for what is not there. */
+static void close_with(lua_State *lua)
 {
     lua_createtable(lua, 0, 2);
-    lua_pushcfunction(lua, refuse_unknown);
+    lua_insert(lua, -2);
     lua_setfield(lua, -2, "__index");
     lua_pushcfunction(lua, refuse_change);
     lua_setfield(lua, -2, "__newindex");
     lua_setmetatable(lua, -2);
+}
+
+/* Makes reading what is not there in the table on the stack an error, and writing. */
+static void close_table(lua_State *lua)
+{
+    lua_pushcfunction(lua, refuse_unknown);
+    close_with(lua);
 }
 
 /* Puts the API of a stage among the globals in the table on the stack, by both of its names. */
@@ -479,12 +487,8 @@ static void close_globals(lua_State *lua)
 
     lua_pushlightuserdata(lua, &strict_key);
     lua_newtable(lua);
-    lua_createtable(lua, 0, 2);
     lua_pushvalue(lua, SANDBOX_GLOBALS);
-    lua_setfield(lua, -2, "__index");
-    lua_pushcfunction(lua, refuse_change);
-    lua_setfield(lua, -2, "__newindex");
-    lua_setmetatable(lua, -2);
+    close_with(lua);
     lua_rawset(lua, LUA_REGISTRYINDEX);
 }
 

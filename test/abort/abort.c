@@ -416,30 +416,6 @@ static void run_script(struct test *t, enum fault fault, size_t at, struct run *
     r->after = digest_without_expired(t);
 }
 
-static void try_point(struct test *t, enum fault fault, size_t at)
-{
-    struct run r = {0};
-
-    t->point = at;
-    run_script(t, fault, at, &r);
-    check_journal(t);
-    check_data(t);
-    count(&t->score[ALONE][fault], r.rolled_back);
-    if (r.rolled_back) {
-        check_error(t, fault, &r.reply);
-        if (!digest_equal(r.after, t->before)) {
-            complain(t, "the script has left a trace: %.*s", (int)r.reply.len, r.reply.at);
-        }
-    } else {
-        check_survivor(t, fault, &r);
-    }
-    run_canary(t);
-    if (!digest_equal(r.after, t->prepared)) {
-        prepare_data(t);
-    }
-    buf_clear(&r.reply);
-}
-
 /* Inside MULTI. */
 
 static void queue_and_execute(struct test *t, enum fault fault, size_t at, struct run *r)
@@ -462,50 +438,77 @@ static void queue_and_execute(struct test *t, enum fault fault, size_t at, struc
     r->after = digest_without_expired(t);
 }
 
-/* The other commands stand. */
-static void try_point_in_exec(struct test *t, enum fault fault, size_t at)
+/* With transaction-rollback. */
+static void queue_and_execute_all(struct test *t, enum fault fault, size_t at, struct run *r)
 {
-    struct run r = {0};
+    t->engine->settings.transaction_rollback = true;
+    queue_and_execute(t, fault, at, r);
+    t->engine->settings.transaction_rollback = false;
+}
 
-    t->point = at;
-    queue_and_execute(t, fault, at, &r);
-    check_journal(t);
-    check_data(t);
-    count(&t->score[IN_MULTI][fault], r.rolled_back);
-    if (r.rolled_back) {
+/* Points, by where the script is run. */
+
+static void check_no_trace(struct test *t, const struct run *r)
+{
+    if (!digest_equal(r->after, t->before)) {
+        complain(t, "there is a trace left: %.*s", (int)r->reply.len, r->reply.at);
+    }
+}
+
+static void judge_alone(struct test *t, enum fault fault, struct run *r)
+{
+    if (r->rolled_back) {
+        check_error(t, fault, &r->reply);
+        check_no_trace(t, r);
+    } else {
+        check_survivor(t, fault, r);
+    }
+}
+
+/* The other commands stand. */
+static void judge_in_multi(struct test *t, enum fault fault, struct run *r)
+{
+    (void)fault;
+    if (r->rolled_back) {
         say(t, t->client, "GET multi:before", "\"1\"");
         say(t, t->client, "LRANGE multi:after 0 -1", "[ \"x\" ]");
         say(t, t->client, "DEL multi:before multi:after", "2");
-        r.after = digest_without_expired(t);
-        if (!digest_equal(r.after, t->before)) {
-            complain(t, "in EXEC, the script has left a trace: %.*s", (int)r.reply.len, r.reply.at);
-        }
+        r->after = digest_without_expired(t);
+        check_no_trace(t, r);
     }
-    run_canary(t);
-    if (!digest_equal(r.after, t->prepared)) {
-        prepare_data(t);
-    }
-    buf_clear(&r.reply);
 }
 
-/* With transaction-rollback nothing stands, and nobody hears of anything. */
-static void try_point_of_all(struct test *t, enum fault fault, size_t at)
+/* Nothing stands, and nobody hears of anything. */
+static void judge_of_all(struct test *t, enum fault fault, struct run *r)
+{
+    (void)fault;
+    if (r->rolled_back) {
+        if (!spelled_fits(BYTES("!EXECABORT "), buf_bytes(&r->reply))) {
+            complain(t, "the transaction gives %.*s", (int)r->reply.len, r->reply.at);
+        }
+        check_no_trace(t, r);
+    }
+}
+
+static const struct {
+    void (*run)(struct test *t, enum fault fault, size_t at, struct run *r);
+    void (*judge)(struct test *t, enum fault fault, struct run *r);
+} settings[] = {
+    [ALONE] = {run_script, judge_alone},
+    [IN_MULTI] = {queue_and_execute, judge_in_multi},
+    [OF_ALL] = {queue_and_execute_all, judge_of_all},
+};
+
+static void try_point(struct test *t, enum setting setting, enum fault fault, size_t at)
 {
     struct run r = {0};
 
     t->point = at;
-    t->engine->settings.transaction_rollback = true;
-    queue_and_execute(t, fault, at, &r);
-    t->engine->settings.transaction_rollback = false;
+    settings[setting].run(t, fault, at, &r);
     check_journal(t);
     check_data(t);
-    count(&t->score[OF_ALL][fault], r.rolled_back);
-    if (r.rolled_back && !spelled_fits(BYTES("!EXECABORT "), buf_bytes(&r.reply))) {
-        complain(t, "the transaction gives %.*s", (int)r.reply.len, r.reply.at);
-    }
-    if (r.rolled_back && !digest_equal(r.after, t->before)) {
-        complain(t, "the transaction has left a trace: %.*s", (int)r.reply.len, r.reply.at);
-    }
+    count(&t->score[setting][fault], r.rolled_back);
+    settings[setting].judge(t, fault, &r);
     run_canary(t);
     if (!digest_equal(r.after, t->prepared)) {
         prepare_data(t);
@@ -534,8 +537,7 @@ static size_t place_of(const struct test *t, enum points points, size_t i)
     return points == AT_SIZES ? t->undo[i] - 1 : i;
 }
 
-static void try_some(struct test *t, enum fault fault, size_t most,
-                     void (*try)(struct test *t, enum fault fault, size_t at))
+static void try_some(struct test *t, enum fault fault, size_t most, enum setting setting)
 {
     size_t count = point_count(t, ways[fault].points);
     size_t left = getenv("SOAK") != NULL || count < most ? count : most;
@@ -544,7 +546,7 @@ static void try_some(struct test *t, enum fault fault, size_t most,
     for (size_t i = 0; i < count && left > 0; i++) {
         if (random_below(&t->random, count - i) < left) {
             left--;
-            try(t, fault, place_of(t, ways[fault].points, i));
+            try_point(t, setting, fault, place_of(t, ways[fault].points, i));
         }
     }
 }
@@ -561,7 +563,7 @@ static void try_making_the_vm(struct test *t)
     prepare_data(t);
     t->doing = "making the VM";
     for (size_t i = 0; i < count; i++) {
-        try_point(t, FAULT_MEMORY, i);
+        try_point(t, ALONE, FAULT_MEMORY, i);
     }
     injection.makes_vm = false;
     buf_clear(&whole.reply);
@@ -599,9 +601,9 @@ static void run_case(struct test *t, const struct corpus_case *c)
     run_whole(t);
     prepare_data(t);
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_END; fault++) {
-        try_some(t, fault, POINTS, try_point);
-        try_some(t, fault, POINTS_IN_EXEC, try_point_in_exec);
-        try_some(t, fault, POINTS_IN_EXEC, try_point_of_all);
+        try_some(t, fault, POINTS, ALONE);
+        try_some(t, fault, POINTS_IN_EXEC, IN_MULTI);
+        try_some(t, fault, POINTS_IN_EXEC, OF_ALL);
     }
     if (t->cases == 0) {
         try_making_the_vm(t);
