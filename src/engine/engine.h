@@ -7,6 +7,7 @@
 #include "engine/block.h"
 #include "engine/event.h"
 #include "engine/evict.h"
+#include "engine/group.h"
 #include "engine/latency.h"
 #include "engine/logtime.h"
 #include "engine/measure.h"
@@ -99,6 +100,7 @@ struct engine {
     struct pubsub pubsub;
     struct tracking tracking;
     struct engine_log log;
+    struct group group;
 
     struct measures measures;
     struct slowlog slowlog;
