@@ -20,7 +20,8 @@ static const struct value_limits low_limits = {
     .stream_max_entries = 4,
 };
 
-const char *const bench_keys[BENCH_KEYS] = {"", "a", "b", "key", "a key that is longer than the others"};
+const char *const bench_keys[BENCH_KEYS] = {"", "a", "b", "key",
+                                            "a key that is longer than the others"};
 
 /* Numbers, words and what is too long for a packed array. */
 static const char *const members[MEMBERS] = {
@@ -28,7 +29,8 @@ static const char *const members[MEMBERS] = {
 
 void bench_open(struct bench *b, uint64_t seed)
 {
-    *b = (struct bench){.data = dataset_new(BENCH_DATABASES), .follower = dataset_new(BENCH_DATABASES)};
+    *b = (struct bench){.data = dataset_new(BENCH_DATABASES),
+                        .follower = dataset_new(BENCH_DATABASES)};
     b->data->limits = low_limits;
     b->journal = (struct journal){.data = b->data, .keeps_undo = true, .keeps_redo = true};
     random_seed(&b->random, seed);
@@ -61,8 +63,8 @@ static struct bytes some_member(struct bench *b)
 static struct bytes some_content(struct bench *b)
 {
     static char content[70000];
-    size_t len =
-        bench_one_in(b, 100) ? sizeof content : random_below(&b->random, bench_one_in(b, 4) ? 210 : 12);
+    size_t len = bench_one_in(b, 100) ? sizeof content
+                                      : random_below(&b->random, bench_one_in(b, 4) ? 210 : 12);
 
     memset(content, 'a' + (int)random_below(&b->random, 26), len);
     return (struct bytes){len > 0 ? content : NULL, len};
@@ -342,4 +344,3 @@ void bench_change(struct bench *b)
         change_content[value_type(v)](b, db, v);
     }
 }
-
