@@ -208,17 +208,16 @@ static bool follow(struct call *c, struct bytes pattern, struct bytes element,
 
 /* Sorting. */
 
-/* As Redis, accepts what strtod() does, and nothing as 0. */
+/* As Redis, accepts what strtod() does, up to a zero byte, and nothing as 0. */
 static bool parse_score(struct bytes text, double *score)
 {
-    enum { TEXT_MAX = 512 };
-    char copy[TEXT_MAX];
+    size_t size = text.len + 1;
+    char small[128];
+    BUF_LOCAL(longer);
+    char *copy = size <= sizeof small ? small : buf_reserve(&longer, size);
     char *end;
 
-    if (text.len >= TEXT_MAX) {
-        return false;
-    }
-    bytes_to_string(text, copy, sizeof copy);
+    bytes_to_string(text, copy, size);
     errno = 0;
     *score = strtod(copy, &end);
     return *end == '\0' && errno != ERANGE && !isnan(*score);
