@@ -115,7 +115,6 @@ static void serve_door(void *context)
     bool ticked = n->conns.ticked;
 
     n->conns.time_stands = true;
-    conn_set_flush(&n->conns);
     for (struct conn *c = n->conns.first; c != NULL; c = conn_next(c)) {
         if (!conn_executing(c)) {
             fds[count] = (struct pollfd){
