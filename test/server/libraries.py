@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""Libraries that use each other, by redis.library(): they come in any order and from
+anywhere, follow each other when one is replaced, and one that cannot be loaded waits for
+what it lacks.
+
+Each library here has a function of its own name, which returns a sum that was made when the
+library was loaded: its own number and the sums of all that it uses. So a sum tells what a
+library has been loaded with."""
+
+import itertools
+import pathlib
+import struct
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from hostile import crc64
+from server import Check, Error, Server, Status
+
+OK = Status(b"OK")
+NOT_FOUND = Error(b"ERR Function not found")
+IN_CIRCLE = Error(b"ERR Error registering functions: libraries must not use each other in a circle")
+SHARES_NOTHING = Error(b"ERR Error registering functions: ERR the library returns nothing that it "
+                       b"could share")
+
+
+def library(name, number, *uses, shares=True):
+    sums = "".join(f" + redis.library('{used}').sum" for used in uses)
+    return (f"#!lua name={name}\n"
+            f"local sum = {number}{sums}\n"
+            f"redis.register_function('{name}', function() return sum end)\n"
+            + "return {sum = sum}" * shares)
+
+
+# a uses b and c, b uses c, and c uses nothing.
+A, B, C = library("a", 100, "b", "c"), library("b", 10, "c"), library("c", 1)
+SUMS = {"a": 112, "b": 11, "c": 1}
+
+
+class Libraries:
+    """The libraries of a server."""
+
+    def __init__(self, server, client):
+        self.server = server
+        self.client = client
+        self.version = client.call("FUNCTION", "DUMP")[-10:-8]
+
+    def load(self, text):
+        return self.client.call("FUNCTION", "LOAD", text)
+
+    def replace(self, text):
+        return self.client.call("FUNCTION", "LOAD", "REPLACE", text)
+
+    def restore(self, texts, *policy):
+        """Restores libraries that lie in the payload in this order."""
+        body = b"".join(b"\xf5\x80" + struct.pack(">I", len(text)) + text.encode()
+                        for text in texts) + self.version
+        return self.client.call("FUNCTION", "RESTORE", body + struct.pack("<Q", crc64(body)),
+                                *policy)
+
+    def begin(self, *texts):
+        """Makes these the only libraries."""
+        self.client.call("FUNCTION", "FLUSH")
+        for text in texts:
+            reply = self.load(text)
+            assert not isinstance(reply, Error), reply
+
+    def sum(self, name):
+        return self.client.call("FCALL", name, 0)
+
+    def sums(self):
+        """The sum of each library; None for one that has no function."""
+        rows = [dict(zip(row[::2], row[1::2])) for row in self.client.call("FUNCTION", "LIST")]
+        names = {row[b"library_name"].decode(): row[b"functions"] for row in rows}
+        return {name: self.sum(name) if functions else None for name, functions in names.items()}
+
+    def forget(self):
+        """Has the server compile all that it holds anew, as behind a restart."""
+        self.client.call("SAVE")
+        self.client.call("FUNCTION", "FLUSH")
+        assert self.sums() == {}
+        self.client.call("DEBUG", "RELOAD", "NOSAVE")
+
+    def complaints(self):
+        return self.server.log().count("A library that is kept cannot be compiled")
+
+
+# RESTORE.
+
+
+def restore_in_any_order(check, libraries):
+    older = [library("c", 2), library("b", 20, "c"), library("a", 200, "b", "c")]
+    user = library("user", 1000, "a")
+    for texts in itertools.permutations([A, B, C]):
+        order = "".join(text[len("#!lua name=")] for text in texts)
+        libraries.begin()
+        check.equal(libraries.restore(texts), OK, f"{order} are restored")
+        check.equal(libraries.sums(), SUMS, f"{order} are there")
+        libraries.begin(*older, user)
+        check.equal(libraries.restore(texts, "REPLACE"), OK, f"{order} replace older ones")
+        check.equal(libraries.sums(), {**SUMS, "user": 1112}, f"{order} are in place of those")
+        libraries.begin(*older, user)
+        check.equal(libraries.restore(texts, "FLUSH"), OK, f"{order} come in place of all")
+        check.equal(libraries.sums(), SUMS, f"{order} are the only ones")
+
+
+def restore_beside_others(check, libraries):
+    libraries.begin(C)
+    check.equal(libraries.restore([B], "APPEND"), OK, "a library uses one that is there")
+    check.equal(libraries.sums(), {"b": 11, "c": 1}, "it has been loaded with that")
+    check.equal(libraries.restore([A, library("c", 5)]), Error(b"ERR Library c already exists"),
+                "one that is there is not replaced unasked")
+    check.equal(libraries.sums(), {"b": 11, "c": 1}, "nothing has changed by that")
+    check.equal(libraries.restore([library("c", 5)], "REPLACE"), OK, "it is when asked")
+    check.equal(libraries.sums(), {"b": 15, "c": 5}, "who uses it follows")
+    check.equal(libraries.restore([A, library("c", 7)], "REPLACE"), OK, "with a new user")
+    check.equal(libraries.sums(), {"a": 124, "b": 17, "c": 7}, "who uses it in two ways follows")
+
+
+# What follows from a change.
+
+
+def follow_a_new_vm(check, libraries):
+    libraries.begin(C, B, A)
+    for name, expected in SUMS.items():
+        libraries.client.call("EVAL", "#!lua timeout=20ms\nwhile true do end", 0)
+        check.equal(libraries.sum(name), expected, f"{name} is loaded into a new VM")
+
+
+def follow_a_file(check, libraries):
+    libraries.begin(C, B, A)
+    libraries.client.call("DEBUG", "RELOAD")
+    check.equal(libraries.sums(), SUMS, "they are there when the data have been read back")
+    libraries.replace(library("c", 2))
+    libraries.client.call("DEBUG", "RELOAD", "NOSAVE")
+    check.equal(libraries.sums(), SUMS, "they are those of the file")
+    libraries.forget()
+    check.equal(libraries.sums(), SUMS, "they are found again when nothing was left of them")
+
+
+# What cannot be loaded.
+
+
+def begin_broken(libraries):
+    """Makes a library that uses one which shares nothing, and one that uses it."""
+    libraries.begin(library("c", 1), library("b", 10, "c"), library("a", 100, "b"))
+    libraries.replace(library("c", 1, shares=False))
+
+
+def wait_while_broken(check, libraries):
+    """What cannot be compiled is told of once, until something changes."""
+    begin_broken(libraries)
+    before = libraries.complaints()
+    libraries.forget()
+    for _ in range(3):
+        check.equal(libraries.sums(), {"a": None, "b": None, "c": 1}, "two have no functions")
+        check.equal(libraries.sum("a"), NOT_FOUND, "they cannot be called")
+    check.equal(libraries.complaints() - before, 2, "the log tells of each once")
+    libraries.client.call("DEBUG", "RELOAD")
+    check.equal(libraries.sums(), {"a": None, "b": None, "c": 1}, "they are kept in files")
+
+
+PARTS = [restore_in_any_order, restore_beside_others, follow_a_new_vm, follow_a_file,
+         wait_while_broken]
+
+
+def main():
+    check = Check()
+    with Server(enable_debug_command="yes") as server, server.connect() as client:
+        libraries = Libraries(server, client)
+        for part in PARTS:
+            with check.part(part.__name__):
+                part(check, libraries)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()
