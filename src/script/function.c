@@ -99,6 +99,7 @@ static bool load_all(struct loader *o)
 {
     BUF_LOCAL(error);
 
+    libraries_follow(o->call);
     for (size_t i = 0; i < o->count; i++) {
         if (!o->candidate[i]->is_loaded && !library_load(o, o->candidate[i], &error)) {
             call_fail_text(o->call, buf_bytes(&error));

@@ -554,6 +554,11 @@ static struct libraries *current(struct call *c)
     return all;
 }
 
+void libraries_follow(struct call *c)
+{
+    current(c);
+}
+
 struct library *loader_ready(const struct loader *o, struct bytes name)
 {
     struct library *l = find_candidate(o, name);

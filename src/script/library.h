@@ -90,6 +90,9 @@ void library_note_use(struct library *l, struct bytes name);
 
 bool library_has(const struct library *l, struct bytes function);
 
+/* Follows the dataset: before others are loaded, which must not find what is gone. */
+void libraries_follow(struct call *c);
+
 /* Find what there is now, after following the dataset. Nothing of it lives longer than
  * until the next change of a library. `c` is who asks. */
 struct library *libraries_find(struct call *c, struct bytes name);

@@ -116,7 +116,43 @@ def restore_beside_others(check, libraries):
     check.equal(libraries.sums(), {"a": 124, "b": 17, "c": 7}, "who uses it in two ways follows")
 
 
+def restore_what_lacks_another(check, libraries):
+    lacks = Error(b"ERR Error registering functions: there is no library 'c'")
+    libraries.begin(C)
+    check.equal(libraries.restore([B, A], "FLUSH"), lacks, "what will be gone cannot be used")
+    check.equal(libraries.sums(), {"c": 1}, "nothing has changed by that")
+    libraries.begin()
+    check.equal(libraries.restore([B, A]), lacks, "what is not there cannot be used")
+    circle = [library("a", 1, "b"), library("b", 1, "c"), library("c", 1, "a")]
+    check.equal(libraries.restore(circle), IN_CIRCLE, "a circle cannot be restored")
+    check.equal(libraries.sums(), {}, "nothing of them is there")
+
+
 # What follows from a change.
+
+
+def follow_what_is_gone(check, libraries):
+    """What is in the VM still, but no longer in the data, is not used."""
+    lacks = Error(b"ERR Error registering functions: there is no library 'c'")
+    libraries.begin(C)
+    libraries.client.call("FUNCTION", "FLUSH")
+    check.equal(libraries.replace(B), lacks, "a library that is gone is not used")
+    libraries.begin(C)
+    libraries.client.call("FUNCTION", "FLUSH")
+    check.equal(libraries.restore([B], "REPLACE"), lacks, "nor by one that is restored")
+    check.equal(libraries.sums(), {}, "nothing has come of that")
+
+
+def follow_a_rollback(check, libraries):
+    client = libraries.client
+    libraries.begin(C)
+    client.call("CONFIG", "SET", "transaction-rollback", "yes")
+    client.call_many([("MULTI",), ("FUNCTION", "LOAD", "REPLACE", library("c", 5)),
+                      ("FCALL", "nosuch", 0)])
+    check.starts(client.call("EXEC"), b"EXECABORT", "a transaction is rolled back")
+    client.call("CONFIG", "SET", "transaction-rollback", "no")
+    check.equal(libraries.replace(B), b"b", "a library is loaded behind it")
+    check.equal(libraries.sums(), {"b": 11, "c": 1}, "it uses what came back")
 
 
 def follow_a_new_vm(check, libraries):
@@ -159,8 +195,8 @@ def wait_while_broken(check, libraries):
     check.equal(libraries.sums(), {"a": None, "b": None, "c": 1}, "they are kept in files")
 
 
-PARTS = [restore_in_any_order, restore_beside_others, follow_a_new_vm, follow_a_file,
-         wait_while_broken]
+PARTS = [restore_in_any_order, restore_beside_others, restore_what_lacks_another,
+         follow_what_is_gone, follow_a_rollback, follow_a_new_vm, follow_a_file, wait_while_broken]
 
 
 def main():
