@@ -421,14 +421,18 @@ void libraries_free(struct libraries *l)
     }
 }
 
-/* Who uses a library that has another text now, or is gone, must be compiled again. */
+/* Who uses a library that has another text now, or is gone, must be compiled again; and so
+ * must who uses that one. */
 static void outdate_users(struct libraries *all, struct bytes name)
 {
     struct table_walk walk = {0};
     struct library *l;
 
     while ((l = table_next(all->by_name, &walk)) != NULL) {
-        l->outdated |= uses_itself(l, name);
+        if (!l->outdated && uses_itself(l, name)) {
+            l->outdated = true;
+            outdate_users(all, bytes_of(l->name));
+        }
     }
 }
 
@@ -462,6 +466,21 @@ static void take_tallies(struct library *l, const struct library *old)
     }
 }
 
+/* It may have been loaded together with another one that the libraries between them do not
+ * follow yet. */
+static bool uses_outdated(struct libraries *all, const struct library *l)
+{
+    const struct library *used;
+
+    for (size_t i = 0; i < l->used_count; i++) {
+        used = table_find(all->by_name, buf_bytes(&l->used[i]));
+        if (used != NULL && used->outdated) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void put(struct libraries *all, struct library *l)
 {
     struct library *old = table_find(all->by_name, bytes_of(l->name));
@@ -471,6 +490,7 @@ static void put(struct libraries *all, struct library *l)
         take_tallies(l, old);
         drop(all, old);
     }
+    l->outdated = uses_outdated(all, l);
     table_put(all->by_name, l);
     for (struct function *f = l->first; f != NULL; f = f->next) {
         table_put(all->by_function, f);

@@ -112,8 +112,15 @@ def restore_beside_others(check, libraries):
     check.equal(libraries.sums(), {"b": 11, "c": 1}, "nothing has changed by that")
     check.equal(libraries.restore([library("c", 5)], "REPLACE"), OK, "it is when asked")
     check.equal(libraries.sums(), {"b": 15, "c": 5}, "who uses it follows")
-    check.equal(libraries.restore([A, library("c", 7)], "REPLACE"), OK, "with a new user")
-    check.equal(libraries.sums(), {"a": 124, "b": 17, "c": 7}, "who uses it in two ways follows")
+
+
+def restore_around_others(check, libraries):
+    """One that is kept stands between two that come."""
+    for number, texts in {7: [A, library("c", 7)], 8: [library("c", 8), A]}.items():
+        libraries.begin(C, B)
+        check.equal(libraries.restore(texts, "REPLACE"), OK, "what is used comes with a user")
+        check.equal(libraries.sum("a"), 110 + 2 * number, "the new user uses both as they are now")
+        check.equal(libraries.sum("b"), 10 + number, "the one that is kept follows")
 
 
 def restore_what_lacks_another(check, libraries):
@@ -129,6 +136,16 @@ def restore_what_lacks_another(check, libraries):
 
 
 # What follows from a change.
+
+
+def follow_from_afar(check, libraries):
+    libraries.begin(library("c", 1), library("b", 10, "c"), library("a", 100, "b"))
+    check.equal(libraries.sum("a"), 111, "a chain has been loaded")
+    libraries.replace(library("c", 2))
+    check.equal(libraries.sum("a"), 112, "its head follows its tail")
+    libraries.replace(library("c", 3))
+    check.equal(libraries.sum("b"), 13, "its middle follows")
+    check.equal(libraries.sum("a"), 113, "and its head behind that")
 
 
 def follow_what_is_gone(check, libraries):
@@ -182,6 +199,14 @@ def begin_broken(libraries):
     libraries.replace(library("c", 1, shares=False))
 
 
+def fail_until_replaced(check, libraries):
+    begin_broken(libraries)
+    for name in "a", "b":
+        check.equal(libraries.sum(name), SHARES_NOTHING, f"{name} tells what it lacks")
+    libraries.replace(library("c", 2))
+    check.equal(libraries.sums(), {"a": 112, "b": 12, "c": 2}, "all work when that is there")
+
+
 def wait_while_broken(check, libraries):
     """What cannot be compiled is told of once, until something changes."""
     begin_broken(libraries)
@@ -195,8 +220,9 @@ def wait_while_broken(check, libraries):
     check.equal(libraries.sums(), {"a": None, "b": None, "c": 1}, "they are kept in files")
 
 
-PARTS = [restore_in_any_order, restore_beside_others, restore_what_lacks_another,
-         follow_what_is_gone, follow_a_rollback, follow_a_new_vm, follow_a_file, wait_while_broken]
+PARTS = [restore_in_any_order, restore_beside_others, restore_around_others,
+         restore_what_lacks_another, follow_from_afar, follow_what_is_gone, follow_a_rollback,
+         follow_a_new_vm, follow_a_file, fail_until_replaced, wait_while_broken]
 
 
 def main():
