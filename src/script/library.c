@@ -15,6 +15,7 @@ struct libraries {
     struct table *by_function; /* struct function */
     struct function *last;     /* That was found; NULL: it may be gone. */
     uint64_t version;          /* Of the texts that they were compiled from. */
+    bool has_broken;           /* One of them waits for others. */
 };
 
 enum { LOAD_LIMIT_MS = 500 };
@@ -502,7 +503,9 @@ void libraries_put(struct call *c, struct library *l)
     struct libraries *all = c->engine->script->libraries;
 
     put(all, l);
-    all->version = texts_version(texts_of(c));
+    if (!all->has_broken) { /* Else this may be what it waits for. */
+        all->version = texts_version(texts_of(c));
+    }
 }
 
 /* A library that was there is gone, or has another text. */
@@ -546,6 +549,7 @@ static void compile_or_do_without(struct call *c, struct libraries *all, const s
                   error.at);
         l = library_new(c->engine->script, text_name(text), text_content(text));
         l->is_broken = true;
+        all->has_broken = true;
         put(all, l);
     }
 }
@@ -562,6 +566,7 @@ static struct libraries *current(struct call *c)
     if (all->version == texts_version(texts)) {
         return all;
     }
+    all->has_broken = false;
     while ((stale = find_stale(all, texts)) != NULL) {
         drop(all, stale);
     }

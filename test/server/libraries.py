@@ -220,9 +220,39 @@ def wait_while_broken(check, libraries):
     check.equal(libraries.sums(), {"a": None, "b": None, "c": 1}, "they are kept in files")
 
 
+def revive(check, libraries):
+    mended = {"a": 112, "b": 12, "c": 2}
+    for what, how in {
+        "FUNCTION LOAD REPLACE": lambda: libraries.replace(library("c", 2)),
+        "FUNCTION RESTORE REPLACE": lambda: libraries.restore([library("c", 2)], "REPLACE"),
+    }.items():
+        begin_broken(libraries)
+        libraries.forget()
+        check.equal(libraries.sum("a"), NOT_FOUND, "a library waits")
+        libraries.load(library("other", 0))
+        check.equal(libraries.sum("a"), NOT_FOUND, "another one is no help")
+        libraries.client.call("FUNCTION", "DELETE", "other")
+        how()
+        check.equal(libraries.sum("a"), 112, f"{what} revives who waits for it")
+        check.equal(libraries.sums(), mended, f"{what} revives all")
+        libraries.forget()
+        check.equal(libraries.sums(), mended, "they stay so")
+
+
+def revive_by_load(check, libraries):
+    """Nobody uses what a broken library names, so that may be deleted."""
+    begin_broken(libraries)
+    libraries.forget()
+    check.equal(libraries.client.call("FUNCTION", "DELETE", "c"), OK, "what shares nothing goes")
+    check.equal(libraries.sums(), {"a": None, "b": None}, "two wait")
+    check.equal(libraries.load(library("c", 2)), b"c", "it is loaded again")
+    check.equal(libraries.sums(), {"a": 112, "b": 12, "c": 2}, "they need not wait any longer")
+
+
 PARTS = [restore_in_any_order, restore_beside_others, restore_around_others,
          restore_what_lacks_another, follow_from_afar, follow_what_is_gone, follow_a_rollback,
-         follow_a_new_vm, follow_a_file, fail_until_replaced, wait_while_broken]
+         follow_a_new_vm, follow_a_file, fail_until_replaced, wait_while_broken, revive,
+         revive_by_load]
 
 
 def main():
