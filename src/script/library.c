@@ -385,12 +385,27 @@ struct library *library_read(struct call *c, struct bytes text, struct buf *erro
     return l;
 }
 
-/* Returns a library, loaded, or NULL. */
+/* While a library could not be loaded, another one may have got a function of the same name. */
+static bool functions_are_free(const struct library *l, struct buf *error)
+{
+    const struct function *other;
+
+    for (const struct function *f = l->first; f != NULL; f = f->next) {
+        other = table_find(l->runtime->libraries->by_function, function_key(f));
+        if (other != NULL && strcmp(other->library->name, l->name) != 0) {
+            buf_addf(error, "ERR Function %s already exists", f->at);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Returns a library that is kept, loaded, or NULL. */
 static struct library *compile(struct loader *o, struct bytes text, struct buf *error)
 {
     struct library *l = library_read(o->call, text, error);
 
-    if (l != NULL && !library_load(o, l, error)) {
+    if (l != NULL && !(library_load(o, l, error) && functions_are_free(l, error))) {
         library_free(l);
         return NULL;
     }

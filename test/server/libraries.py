@@ -249,10 +249,23 @@ def revive_by_load(check, libraries):
     check.equal(libraries.sums(), {"a": 112, "b": 12, "c": 2}, "they need not wait any longer")
 
 
+def leave_functions_to_their_owner(check, libraries):
+    """A library that comes back does not take a function that another one has meanwhile."""
+    begin_broken(libraries)
+    libraries.forget()
+    owner = library("owner", 7).replace("('owner'", "('A'")
+    check.equal(libraries.load(owner), b"owner", "another library has a function of that name")
+    libraries.replace(library("c", 2))
+    check.equal(libraries.sum("a"), 7, "it is called still")
+    check.equal(libraries.sum("b"), 12, "other functions are revived")
+    check.equal(libraries.client.call("FUNCTION", "DELETE", "owner"), OK, "its owner goes")
+    check.equal(libraries.sums(), {"a": 112, "b": 12, "c": 2}, "now the name is free")
+
+
 PARTS = [restore_in_any_order, restore_beside_others, restore_around_others,
          restore_what_lacks_another, follow_from_afar, follow_what_is_gone, follow_a_rollback,
          follow_a_new_vm, follow_a_file, fail_until_replaced, wait_while_broken, revive,
-         revive_by_load]
+         revive_by_load, leave_functions_to_their_owner]
 
 
 def main():
