@@ -16,6 +16,7 @@ struct libraries {
     struct function *last;     /* That was found; NULL: it may be gone. */
     uint64_t version;          /* Of the texts that they were compiled from. */
     bool has_broken;           /* One of them waits for others. */
+    uint64_t questions;        /* That library_uses() has been asked. */
 };
 
 enum { LOAD_LIMIT_MS = 500 };
@@ -609,20 +610,31 @@ struct library *loader_ready(const struct loader *o, struct bytes name)
     return l != NULL && (l->is_loaded && is_ready(l)) ? l : NULL;
 }
 
-bool library_uses(const struct loader *o, const struct library *l, struct bytes name)
+/* There may be many ways to a library: it is asked once. */
+static bool leads_to(const struct loader *o, struct library *l, struct bytes name,
+                     uint64_t question)
 {
-    const struct library *used;
+    struct library *used;
 
+    if (l->asked == question) {
+        return false;
+    }
+    l->asked = question;
     if (bytes_equal(bytes_of(l->name), name) || uses_itself(l, name)) {
         return true;
     }
     for (size_t i = 0; i < l->used_count; i++) {
         used = loader_ready(o, buf_bytes(&l->used[i]));
-        if (used != NULL && library_uses(o, used, name)) {
+        if (used != NULL && leads_to(o, used, name, question)) {
             return true;
         }
     }
     return false;
+}
+
+bool library_uses(const struct loader *o, struct library *l, struct bytes name)
+{
+    return leads_to(o, l, name, ++l->runtime->libraries->questions);
 }
 
 const struct library *libraries_find_user(struct call *c, struct bytes name)

@@ -39,6 +39,7 @@ struct library {
     int exports;      /* What it shares, in the VM's registry; or LUA_NOREF. */
     struct buf *used; /* The names of the libraries that it uses. */
     size_t used_count;
+    uint64_t asked;    /* The last question of library_uses() that came to it. */
     struct bytes text; /* Behind this struct. */
 };
 
@@ -74,7 +75,7 @@ bool library_load(struct loader *o, struct library *l, struct buf *error);
 struct library *loader_ready(const struct loader *o, struct bytes name);
 
 /* Whether a library uses the one of that name, or one that does. */
-bool library_uses(const struct loader *o, const struct library *l, struct bytes name);
+bool library_uses(const struct loader *o, struct library *l, struct bytes name);
 
 /* For a library that is being loaded. */
 struct function_info {

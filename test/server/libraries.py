@@ -190,6 +190,19 @@ def follow_a_file(check, libraries):
     check.equal(libraries.sums(), SUMS, "they are found again when nothing was left of them")
 
 
+def use_all_others(check, libraries):
+    """There are more ways from one library to another than could be gone."""
+    names = [f"l{i}" for i in range(40)]
+    libraries.begin()
+    for i, name in enumerate(names):
+        libraries.load(library(name, 1, *names[:i]))
+    check.equal(libraries.sum(names[-1]), 2 ** 39, "a library uses 39 others, which do likewise")
+    libraries.replace(library(names[0], 2))
+    check.equal(libraries.sum(names[-1]), 3 * 2 ** 38, "all are loaded anew when the first has changed")
+    check.true(b"circle" in libraries.replace(library(names[0], 1, names[-1])),
+               "the first cannot use the last")
+
+
 # What cannot be loaded.
 
 
@@ -264,8 +277,8 @@ def leave_functions_to_their_owner(check, libraries):
 
 PARTS = [restore_in_any_order, restore_beside_others, restore_around_others,
          restore_what_lacks_another, follow_from_afar, follow_what_is_gone, follow_a_rollback,
-         follow_a_new_vm, follow_a_file, fail_until_replaced, wait_while_broken, revive,
-         revive_by_load, leave_functions_to_their_owner]
+         follow_a_new_vm, follow_a_file, use_all_others, fail_until_replaced, wait_while_broken,
+         revive, revive_by_load, leave_functions_to_their_owner]
 
 
 def main():
