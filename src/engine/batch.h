@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "engine/event.h"
+#include "store/journal.h"
 
 #include <stdbool.h>
 
@@ -14,8 +15,12 @@ struct engine;
 /* Begins a batch. `keeps_undo` says that a part of it may have to be undone. */
 void batch_begin(struct engine *e, bool keeps_undo);
 
-/* Ends it: its changes go to the log, if there is one, and the observers are told. */
+/* Ends it: the observers are told, and it is final; if there is a log, that is what it
+ * becomes by commit_reached(). */
 void batch_end(struct engine *e);
+
+/* Rolls back to a mark that was taken in the batch, or at its start. */
+void batch_rollback(struct engine *e, struct journal_mark mark);
 
 /* Removes a key in a batch of its own, which nobody has asked for, and tells of it as
  * `event`. */

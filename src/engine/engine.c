@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/batch.h"
 #include "engine/call.h"
 #include "engine/declared.h"
 #include "store/reclaim.h"
@@ -163,6 +164,14 @@ static void report(const struct call *c)
     }
 }
 
+/* Whether the reply depends on the data, or tells of a change to them. */
+static bool concerns_data(const struct call *c, const struct journal_mark *before)
+{
+    enum { DATA = COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE | COMMAND_SCRIPT };
+
+    return (c->command->flags & DATA) || c->engine->journal.changes != before->changes;
+}
+
 bool engine_run(struct session *s, const struct command *command, struct sink *reply, size_t argc,
                 const struct bytes *argv)
 {
@@ -185,9 +194,12 @@ bool engine_run(struct session *s, const struct command *command, struct sink *r
 
     announce(&c);
     command->run(&c);
+    if (concerns_data(&c, &mark)) {
+        s->hold.touched = true;
+    }
     undo_bytes = e->journal.arena.used - mark.arena.used;
     if (c.failed) {
-        journal_rollback(&e->journal, mark);
+        batch_rollback(e, mark);
     }
     measure_end(&c, &timing, undo_bytes);
     report(&c);

@@ -5,6 +5,7 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/block.h"
+#include "engine/commit.h"
 #include "engine/event.h"
 #include "engine/evict.h"
 #include "engine/group.h"
@@ -69,8 +70,7 @@ struct running {
     bool is_function;
 };
 
-/* What happens to a batch of changes before it is final. When it is set, every
- * batch is recorded. */
+/* Who judges each batch at its end, in tests. When it is set, every batch is recorded. */
 struct engine_log {
     /* Is given the batch, ready to be made elsewhere. Returns false to have it
      * undone: the reply then speaks of what did not happen. */
@@ -100,6 +100,7 @@ struct engine {
     struct pubsub pubsub;
     struct tracking tracking;
     struct engine_log log;
+    struct commit commit;
     struct group group;
 
     struct measures measures;
@@ -129,6 +130,12 @@ struct engine {
     const char *write_refusal;          /* Its reason to refuse writes, an error; or NULL. */
     void *server;                       /* The server layer's, for its own commands. */
 };
+
+/* Returns whether the batch at work has recorded something; between two batches none has. */
+static inline bool batch_has_records(const struct engine *e)
+{
+    return e->journal.newest != e->batch.newest;
+}
 
 /* Creates an engine over an empty dataset. `families`: see registry_new(). */
 struct engine *engine_new(const struct command *const *families, unsigned databases);

@@ -197,7 +197,7 @@ bool evict(struct engine *e)
     bool any = false;
 
     assert(!e->running.is_script);
-    assert(e->journal.newest == NULL);
+    assert(!batch_has_records(e));
     while (e->settings.maxmemory_policy != EVICT_NONE && engine_is_over_limit(e)) {
         struct victim victim = choose(e);
         if (victim.value == NULL) {

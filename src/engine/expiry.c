@@ -33,7 +33,7 @@ void expiry_remove(struct engine *e, unsigned db, struct bytes key)
 {
     const struct value *v = keyspace_find_any(e->data->db[db], key);
 
-    if (v == NULL || e->running.is_script || e->journal.newest != NULL || pause_stops_writes(e) ||
+    if (v == NULL || e->running.is_script || batch_has_records(e) || pause_stops_writes(e) ||
         keyspace_find(e->data->db[db], key, logtime_ms(&e->time)) != NULL) {
         return;
     }

@@ -93,7 +93,7 @@ void observe_batch(struct engine *e)
     if (observe_wanted(e)) {
         visitor.change = see_change;
     }
-    journal_each(&e->journal, &visitor);
+    journal_each(&e->journal, e->batch, &visitor);
     for (size_t i = 0; i < OBSERVERS; i++) {
         if (observers[i].end != NULL && observers[i].listens(e)) {
             observers[i].end(e);

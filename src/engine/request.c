@@ -231,6 +231,7 @@ static void end_request(struct session *s)
     if (s->wait != NULL) {
         return;
     }
+    s->hold.requests++;
     if (s->tracker != NULL) {
         tracking_end_request(s);
     }

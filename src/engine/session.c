@@ -69,6 +69,7 @@ void session_free(struct session *s)
     struct engine *e = s->engine;
 
     forget_unsent(s);
+    commit_forget(s);
     if (s->previous != NULL) {
         s->previous->next = s->next;
     } else {
@@ -101,6 +102,7 @@ struct sink *session_push(struct session *s, size_t len)
     struct sink *out = &s->sink.sink;
 
     session_wrote(s);
+    s->hold.touched = true;
     out->ops->open(out, RESP_PUSH, len);
     return out;
 }

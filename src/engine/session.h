@@ -5,6 +5,7 @@
 #define ENGINE_SESSION_H
 
 #include "base/buf.h"
+#include "engine/commit.h"
 #include "engine/pubsub.h"
 #include "engine/sink.h"
 
@@ -49,6 +50,7 @@ struct session {
     /* Replies. */
     struct resp_sink sink;
     struct buf out;
+    struct output_hold hold;
     enum reply_mode reply_mode;
     bool unsent; /* In engine->unsent. */
     struct session *next_unsent;

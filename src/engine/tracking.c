@@ -244,7 +244,7 @@ static void remember_argument(size_t place, unsigned flags, void *context)
     if (flags & KEY_NOT_KEY) {
         return;
     }
-    if (e->journal.newest != NULL) {
+    if (batch_has_records(e)) {
         journal_note(&e->journal, &(struct note){.kind = NOTE_READ, .content = key});
     } else {
         remember(e, r->tracker, key);

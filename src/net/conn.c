@@ -154,6 +154,7 @@ static void sent_all(struct conn *c)
 {
     struct buf *out = &c->session->out;
 
+    commit_dropped(c->session, out->len);
     c->sent = 0;
     out->len = 0;
     if (out->cap > KEPT_MAX) {
@@ -173,7 +174,17 @@ static void drop_sent(struct conn *c)
 {
     if (c->sent > c->session->out.len / 2) {
         buf_drop_front(&c->session->out, c->sent);
+        commit_dropped(c->session, c->sent);
         c->sent = 0;
+    }
+}
+
+/* What remains is held back: nobody waits for the socket. */
+static void await_release(struct conn *c)
+{
+    drop_sent(c);
+    if (c->wants_write) {
+        poll_for(c, false);
     }
 }
 
@@ -186,13 +197,15 @@ static void note_activity(struct conn *c)
 void conn_flush(struct conn *c)
 {
     struct buf *out;
+    size_t released;
 
     if (c->session == NULL) {
         return;
     }
     out = &c->session->out;
-    while (c->sent < out->len) {
-        ssize_t put = send(c->fd, out->at + c->sent, out->len - c->sent, MSG_NOSIGNAL);
+    released = commit_released(c->session);
+    while (c->sent < released) {
+        ssize_t put = send(c->fd, out->at + c->sent, released - c->sent, MSG_NOSIGNAL);
         if (put < 0 && errno == EINTR) {
             continue;
         }
@@ -212,7 +225,11 @@ void conn_flush(struct conn *c)
         c->set->engine->stats.net_output_bytes += (size_t)put;
         c->set->engine->stats.writes++;
     }
-    sent_all(c);
+    if (released == out->len) {
+        sent_all(c);
+    } else {
+        await_release(c);
+    }
 }
 
 /* Returns whether the client must authenticate before anything is done for it. */
@@ -262,16 +279,19 @@ void conn_set_flush(struct conn_set *set)
     struct engine *e = set->engine;
     struct session *s;
 
+    commit_seal(e);
     while ((s = e->unsent) != NULL) {
         struct conn *c = s->connection;
 
         e->unsent = s->next_unsent;
         s->unsent = false;
         if (!conn_executing(c)) { /* Else the reply may have begun. */
+            commit_mark(s);
             flush_limited(c);
             conn_resume(c);
         }
     }
+    commit_seal(e); /* What those have changed that went on. */
     set->ticked = false;
 }
 
@@ -296,7 +316,7 @@ static void limit_output(struct conn *c)
     }
     if (is_over_hard(c)) {
         log_over_output(c);
-        buf_cut(&c->session->out, c->sent);
+        commit_cut(c->session, c->sent);
         c->session->closing = true;
     }
 }

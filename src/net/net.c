@@ -115,6 +115,9 @@ static void serve_door(void *context)
     bool ticked = n->conns.ticked;
 
     n->conns.time_stands = true;
+    if (n->conns.engine->commit.ops != NULL) {
+        n->conns.engine->commit.ops->serve(n->conns.engine->commit.context);
+    }
     for (struct conn *c = n->conns.first; c != NULL; c = conn_next(c)) {
         if (!conn_executing(c)) {
             fds[count] = (struct pollfd){

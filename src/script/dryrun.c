@@ -67,13 +67,13 @@ static void list_note(const struct note *n, void *context)
     end_line(l);
 }
 
-static void reply_changes(struct call *c)
+static void reply_changes(struct call *c, struct journal_mark start)
 {
     const struct journal *j = &c->engine->journal;
-    struct listing l = {.call = c, .redo = buf_bytes(&j->redo)};
+    struct listing l = {.call = c, .redo = journal_redo_since(j, start)};
     size_t place = reply_late(c);
 
-    journal_each(j, &(struct journal_visitor){list_change, list_note, &l});
+    journal_each(j, start, &(struct journal_visitor){list_change, list_note, &l});
     if (l.left_out > 0) {
         buf_addf(&l.line, "... and %zu more", l.left_out);
         end_line(&l);
@@ -111,7 +111,7 @@ static void dry_run(struct call *c, const char *command)
     reply_string(c, "reply");
     run(c, command);
     reply_string(c, "changes");
-    reply_changes(c);
+    reply_changes(c, start);
     journal_rollback(j, start);
 }
 

@@ -53,7 +53,8 @@ static const struct change *last_inverse(struct bench *b)
 {
     const struct change *inverse = NULL;
 
-    journal_each(&b->journal, &(struct journal_visitor){.change = see, .context = &inverse});
+    journal_each(&b->journal, (struct journal_mark){0},
+                 &(struct journal_visitor){.change = see, .context = &inverse});
     return inverse;
 }
 

@@ -60,8 +60,8 @@ void journal_record(struct journal *j, const struct change *c)
 
 void journal_keep_redo(struct journal *j)
 {
-    assert(j->newest == NULL);
     assert(j->keeps_undo);
+    assert(j->keeps_redo || j->newest == NULL);
     j->keeps_redo = true;
 }
 
@@ -71,36 +71,44 @@ struct journal_mark journal_mark(const struct journal *j)
         .newest = j->newest,
         .arena = arena_mark(&j->arena),
         .held = j->held,
-        .redo_len = j->redo.len,
+        .redo_end = j->redo_cut + j->redo.len,
         .changes = j->changes,
     };
 }
 
-/* Forgets the redo behind `len`, and gives back memory that few batches need. */
-static void cut_redo(struct journal *j, size_t len)
+/* Forgets the redo behind `end`, and gives back memory that few batches need. */
+static void cut_redo(struct journal *j, size_t end)
 {
     enum { REDO_KEPT = 64 * 1024 };
 
-    buf_cut(&j->redo, len);
-    if (len == 0 && j->redo.cap > REDO_KEPT) {
+    assert(end >= j->redo_cut);
+    buf_cut(&j->redo, end - j->redo_cut);
+    if (j->redo.len == 0 && j->redo.cap > REDO_KEPT) {
         buf_clear(&j->redo);
     }
 }
 
+/* Undoes the newest record of a list and takes it out. Returns how many changes that was. */
+static size_t undo_newest(struct journal *j, struct undo **newest)
+{
+    struct undo *u = *newest;
+
+    *newest = u->older;
+    if (u->is_note) {
+        return 0;
+    }
+    u->inverse.undoes = true;
+    change_make(j->data, &u->inverse, NULL, NULL);
+    return 1;
+}
+
+/* Where a mark was taken is cut off, the journal begins behind it. */
 void journal_rollback(struct journal *j, struct journal_mark mark)
 {
     size_t undone = 0;
 
-    while (j->newest != mark.newest) {
-        struct undo *u = j->newest;
-
-        assert(u != NULL);
-        j->newest = u->older;
-        if (!u->is_note) {
-            u->inverse.undoes = true;
-            change_make(j->data, &u->inverse, NULL, NULL);
-            undone++;
-        }
+    while (j->newest != mark.newest && j->newest != NULL) {
+        undone += undo_newest(j, &j->newest);
     }
     assert(j->changes - mark.changes == undone); /* All of it had been kept. */
     if (j->newest != NULL) {
@@ -110,13 +118,16 @@ void journal_rollback(struct journal *j, struct journal_mark mark)
     }
     arena_cut(&j->arena, mark.arena);
     j->held = mark.held;
-    cut_redo(j, mark.redo_len);
+    cut_redo(j, mark.redo_end);
     j->changes = mark.changes;
 }
 
-void journal_each(const struct journal *j, const struct journal_visitor *visitor)
+void journal_each(const struct journal *j, struct journal_mark since,
+                  const struct journal_visitor *visitor)
 {
-    for (const struct undo *u = j->oldest; u != NULL; u = u->newer) {
+    const struct undo *u = since.newest != NULL ? since.newest->newer : j->oldest;
+
+    for (; u != NULL; u = u->newer) {
         if (u->is_note) {
             if (visitor->note != NULL) {
                 visitor->note(&u->note, visitor->context);
@@ -127,18 +138,100 @@ void journal_each(const struct journal *j, const struct journal_visitor *visitor
     }
 }
 
-void journal_commit(struct journal *j)
+struct bytes journal_redo_since(const struct journal *j, struct journal_mark mark)
 {
-    for (struct undo *u = j->newest; u != NULL; u = u->older) {
+    size_t start = mark.redo_end > j->redo_cut ? mark.redo_end - j->redo_cut : 0;
+
+    return (struct bytes){j->redo.at + start, j->redo.len - start};
+}
+
+struct bytes journal_redo_until(const struct journal *j, struct journal_mark mark)
+{
+    assert(mark.redo_end >= j->redo_cut);
+    return (struct bytes){j->redo.at, mark.redo_end - j->redo_cut};
+}
+
+static void drop_records(struct undo *newest)
+{
+    for (struct undo *u = newest; u != NULL; u = u->older) {
         if (!u->is_note) {
             change_drop(&u->inverse);
         }
     }
+}
+
+/* Begins anew behind the last record. */
+static void start_again(struct journal *j)
+{
     j->oldest = NULL;
     j->newest = NULL;
-    arena_reset(&j->arena);
     j->held = 0;
+    j->redo.len = 0;
+    j->redo_cut = 0;
     cut_redo(j, 0);
+}
+
+void journal_commit(struct journal *j)
+{
+    drop_records(j->newest);
+    start_again(j);
+    if (!j->lends) {
+        arena_reset(&j->arena);
+    }
+}
+
+void journal_cut(struct journal *j, struct journal_part *part)
+{
+    *part = (struct journal_part){j->oldest, j->newest, j->arena};
+    j->arena = j->spare;
+    j->spare = (struct arena){0};
+    j->lends = false;
+    start_again(j);
+}
+
+/* The records stay where they are, among others: the arena goes with the part that is cut
+ * off next, and so outlives them. */
+void journal_cut_before(struct journal *j, struct journal_mark mark, struct journal_part *part)
+{
+    size_t redo = journal_redo_until(j, mark).len;
+
+    *part = (struct journal_part){0};
+    if (mark.newest != NULL) {
+        *part = (struct journal_part){.oldest = j->oldest, .newest = mark.newest};
+        j->oldest = mark.newest->newer;
+        if (j->oldest != NULL) {
+            j->oldest->older = NULL;
+        } else {
+            j->newest = NULL;
+        }
+        mark.newest->newer = NULL;
+        j->lends = true;
+    }
+    buf_drop_front(&j->redo, redo);
+    j->redo_cut += redo;
+}
+
+/* Keeps the memory of one part for the next. */
+static void end_part(struct journal *j, struct journal_part *part)
+{
+    arena_free(&j->spare);
+    arena_reset(&part->arena);
+    j->spare = part->arena;
+    *part = (struct journal_part){0};
+}
+
+void journal_part_commit(struct journal *j, struct journal_part *part)
+{
+    drop_records(part->newest);
+    end_part(j, part);
+}
+
+void journal_part_rollback(struct journal *j, struct journal_part *part)
+{
+    while (part->newest != NULL) {
+        j->changes -= undo_newest(j, &part->newest);
+    }
+    end_part(j, part);
 }
 
 bool journal_replay(struct dataset *data, struct bytes redo)
@@ -158,5 +251,6 @@ void journal_clear(struct journal *j)
 {
     assert(j->newest == NULL);
     arena_free(&j->arena);
+    arena_free(&j->spare);
     buf_clear(&j->redo);
 }

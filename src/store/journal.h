@@ -30,8 +30,11 @@ struct journal {
     size_t held;          /* Bytes of what the inverses own besides: about. */
     struct undo *oldest;  /* Inverses and notes. */
     struct undo *newest;
-    struct buf redo;  /* Encoded changes, oldest first. */
-    uint64_t changes; /* Made since the start, less those rolled back. */
+    struct buf redo;    /* Encoded changes, oldest first, */
+    size_t redo_cut;    /* behind so many bytes that have been cut off since it was empty. */
+    bool lends;         /* A part that was cut off has its records in the arena. */
+    struct arena spare; /* An empty one. */
+    uint64_t changes;   /* Made since the start, less those rolled back. */
 };
 
 /* A point in a journal, to roll back to. */
@@ -39,8 +42,15 @@ struct journal_mark {
     struct undo *newest;
     struct arena_mark arena;
     size_t held;
-    size_t redo_len;
+    size_t redo_end; /* Counted from where redo was empty. */
     uint64_t changes;
+};
+
+/* What has been cut off a journal: changes that stand, and can still be undone. */
+struct journal_part {
+    struct undo *oldest;
+    struct undo *newest;
+    struct arena arena;
 };
 
 /* Makes `c` and records it. Takes what it owns, copies the rest. */
@@ -50,7 +60,7 @@ static inline void journal_make(struct journal *j, struct change c)
     journal_record(j, &c);
 }
 
-/* Has redo kept from now on, by a batch that has changed nothing yet, and keeps undo. */
+/* Has redo kept from now on, if it is not; the journal is then empty, and keeps undo. */
 void journal_keep_redo(struct journal *j);
 
 /* Keeps a copy of a note. */
@@ -63,24 +73,41 @@ struct journal_mark journal_mark(const struct journal *j);
  * set since then if anything was. Marks taken since are no longer valid. */
 void journal_rollback(struct journal *j, struct journal_mark mark);
 
-/* Calls the visitor for each change and each note since the last commit, oldest first,
- * the changes as far as undo was kept. What is passed of a change is its inverse: the
+/* Calls the visitor for each change and each note since the mark, oldest first, the
+ * changes as far as undo was kept. What is passed of a change is its inverse: the
  * database and the key are the same. Either function may be NULL. */
 struct journal_visitor {
     void (*change)(const struct change *inverse, void *context);
     void (*note)(const struct note *n, void *context);
     void *context;
 };
-void journal_each(const struct journal *j, const struct journal_visitor *visitor);
+void journal_each(const struct journal *j, struct journal_mark since,
+                  const struct journal_visitor *visitor);
+
+/* Returns the changes that have been encoded since the mark, and those up to it. */
+struct bytes journal_redo_since(const struct journal *j, struct journal_mark mark);
+struct bytes journal_redo_until(const struct journal *j, struct journal_mark mark);
 
 /* Forgets what was recorded. The changes stay. */
 void journal_commit(struct journal *j);
 
+/* Cuts off all that is recorded, with its redo. Parts end in the order in which they were
+ * cut off, or are undone in the opposite one; the journal outlives them. */
+void journal_cut(struct journal *j, struct journal_part *part);
+
+/* Cuts off what was recorded before a mark, while what came behind it goes on: the mark,
+ * and those taken since, stay valid. */
+void journal_cut_before(struct journal *j, struct journal_mark mark, struct journal_part *part);
+
+/* End a part: its changes stay, or are undone, when all that came behind it has been. */
+void journal_part_commit(struct journal *j, struct journal_part *part);
+void journal_part_rollback(struct journal *j, struct journal_part *part);
+
 /* Returns the bytes of memory that undo and redo take up; with what undo holds of the
- * data, about. */
+ * data, about. What is cut off a journal that is not empty then still counts. */
 static inline size_t journal_memory(const struct journal *j)
 {
-    return j->arena.used + j->redo.len + j->held;
+    return j->arena.used + j->redo_cut + j->redo.len + j->held;
 }
 
 /* Makes the changes that another journal encoded. Returns false at the first

@@ -147,7 +147,7 @@ static void point_return(const struct point *p, struct bench *b)
     CHECK(digest_equal(dataset_digest(b->data), p->digest));
     CHECK(bytes_equal(buf_bytes(&portrait), buf_bytes(&p->portrait)));
     CHECK(b->journal.changes == p->mark.changes);
-    CHECK(b->journal.redo.len == p->mark.redo_len);
+    CHECK(b->journal.redo.len == p->mark.redo_end);
 }
 
 static void commit(struct bench *b)
@@ -294,7 +294,8 @@ TEST(what_was_changed_can_be_seen_in_order)
     journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("1")));
     journal_make(&b.journal, change_set_add(2, BYTES("c"), BYTES("word")));
     journal_make(&b.journal, change_swap(1, 2));
-    journal_each(&b.journal, &(struct journal_visitor){.change = see, .context = &seen});
+    journal_each(&b.journal, (struct journal_mark){0},
+                 &(struct journal_visitor){.change = see, .context = &seen});
 
     CHECK(seen.count == 5);
     CHECK(seen.at[0].kind == CHANGE_UNBIND && seen.at[0].db == 0 && seen.at[0].key == 'a');
@@ -305,7 +306,8 @@ TEST(what_was_changed_can_be_seen_in_order)
 
     commit(&b);
     seen.count = 0;
-    journal_each(&b.journal, &(struct journal_visitor){.change = see, .context = &seen});
+    journal_each(&b.journal, (struct journal_mark){0},
+                 &(struct journal_visitor){.change = see, .context = &seen});
     CHECK(seen.count == 0);
     bench_close(&b);
 }
@@ -393,12 +395,14 @@ TEST(notes_are_told_in_order_unless_they_are_rolled_back)
     tell(&b, "b", "2");
     journal_rollback(&b.journal, mark);
     tell(&b, "c", "3");
-    journal_each(&b.journal, &(struct journal_visitor){.note = see_note, .context = &told});
+    journal_each(&b.journal, (struct journal_mark){0},
+                 &(struct journal_visitor){.note = see_note, .context = &told});
     CHECK(bytes_equal(buf_bytes(&told), BYTES("a 1.c 3.")));
 
     commit(&b);
     told.len = 0;
-    journal_each(&b.journal, &(struct journal_visitor){.note = see_note, .context = &told});
+    journal_each(&b.journal, (struct journal_mark){0},
+                 &(struct journal_visitor){.note = see_note, .context = &told});
     CHECK(told.len == 0);
     bench_close(&b);
 }
