@@ -84,6 +84,12 @@ class Libraries:
         return self.server.log().count("A library that is kept cannot be compiled")
 
 
+def end_script(libraries):
+    """Ends a script, which takes the VM with it."""
+    reply = libraries.client.call("EVAL", "#!lua timeout=20ms\nwhile true do end", 0)
+    assert isinstance(reply, Error), reply
+
+
 # RESTORE.
 
 
@@ -135,6 +141,28 @@ def restore_what_lacks_another(check, libraries):
     check.equal(libraries.sums(), {}, "nothing of them is there")
 
 
+def restore_in_vain(check, libraries):
+    """What is kept is not loaded with one that then does not come."""
+    libraries.begin(C, B)
+    end_script(libraries)
+    reply = libraries.restore([library("c", 5), A, library("bad", 0, "nosuch")], "REPLACE")
+    check.starts(reply, b"ERR Error registering functions: there is no library 'nosuch'",
+                 "one of three cannot be loaded")
+    check.equal(libraries.sum("b"), 11, "what is kept uses what is kept")
+
+
+def restore_what_shares_state(check, libraries):
+    counter = ("#!lua name=counter\nlocal count = 0\n"
+               "local function next() count = count + 1 return count end\n"
+               "redis.register_function('next', next)\nreturn next")
+    user = ("#!lua name=user\nlocal next = redis.library('counter')\n"
+            "redis.register_function('next_of_user', function() return next() end)")
+    for texts in [counter, user], [user, counter]:
+        check.equal(libraries.restore(texts, "FLUSH"), OK, "a library comes with one that uses it")
+        check.equal([libraries.sum("next"), libraries.sum("next_of_user"), libraries.sum("next")],
+                    [1, 2, 3], "each is loaded once")
+
+
 # What follows from a change.
 
 
@@ -175,7 +203,7 @@ def follow_a_rollback(check, libraries):
 def follow_a_new_vm(check, libraries):
     libraries.begin(C, B, A)
     for name, expected in SUMS.items():
-        libraries.client.call("EVAL", "#!lua timeout=20ms\nwhile true do end", 0)
+        end_script(libraries)
         check.equal(libraries.sum(name), expected, f"{name} is loaded into a new VM")
 
 
@@ -198,7 +226,8 @@ def use_all_others(check, libraries):
         libraries.load(library(name, 1, *names[:i]))
     check.equal(libraries.sum(names[-1]), 2 ** 39, "a library uses 39 others, which do likewise")
     libraries.replace(library(names[0], 2))
-    check.equal(libraries.sum(names[-1]), 3 * 2 ** 38, "all are loaded anew when the first has changed")
+    check.equal(libraries.sum(names[-1]), 3 * 2 ** 38,
+                "all are loaded anew when the first has changed")
     check.true(b"circle" in libraries.replace(library(names[0], 1, names[-1])),
                "the first cannot use the last")
 
@@ -258,6 +287,7 @@ def revive_by_load(check, libraries):
     libraries.forget()
     check.equal(libraries.client.call("FUNCTION", "DELETE", "c"), OK, "what shares nothing goes")
     check.equal(libraries.sums(), {"a": None, "b": None}, "two wait")
+    check.equal(libraries.load(library("c", 2, "a")), IN_CIRCLE, "it must not use who waits for it")
     check.equal(libraries.load(library("c", 2)), b"c", "it is loaded again")
     check.equal(libraries.sums(), {"a": 112, "b": 12, "c": 2}, "they need not wait any longer")
 
@@ -276,9 +306,10 @@ def leave_functions_to_their_owner(check, libraries):
 
 
 PARTS = [restore_in_any_order, restore_beside_others, restore_around_others,
-         restore_what_lacks_another, follow_from_afar, follow_what_is_gone, follow_a_rollback,
-         follow_a_new_vm, follow_a_file, use_all_others, fail_until_replaced, wait_while_broken,
-         revive, revive_by_load, leave_functions_to_their_owner]
+         restore_what_lacks_another, restore_in_vain, restore_what_shares_state, follow_from_afar,
+         follow_what_is_gone, follow_a_rollback, follow_a_new_vm, follow_a_file, use_all_others,
+         fail_until_replaced, wait_while_broken, revive, revive_by_load,
+         leave_functions_to_their_owner]
 
 
 def main():
