@@ -19,6 +19,10 @@ test_packages=(
 )
 node_packages=(nodejs npm)
 
+# The log needs this version of libraft-dev. Where Debian's release has an older one,
+# its backports have it.
+raft_version=0.22.1
+
 # Where Debian asks whether it may start a service.
 policy=/usr/sbin/policy-rc.d
 
@@ -30,6 +34,11 @@ missing_packages() {
     installed=$(dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
         sed -n 's/ installed$//p' || true)
     printf '%s\n' "$@" | grep --line-regexp --fixed-strings --invert-match --regexp "$installed" || true
+}
+
+raft_is_installed() {
+    dpkg --compare-versions \
+        "$(dpkg-query --show --showformat '${Version}' libraft-dev 2>/dev/null || true)" ge "$raft_version"
 }
 
 # Debian starts a service as it installs it, and again at boot. Nobody who runs our
@@ -56,36 +65,120 @@ restore_policy() {
     fi
 }
 
+# Prints which of Debian's releases known to this machine has the libraft that is needed.
+raft_release() {
+    apt-cache madison libraft-dev | while IFS=' |' read -r _ version _ release _; do
+        if dpkg --compare-versions "$version" ge "$raft_version"; then
+            echo "${release%%/*}"
+            break
+        fi
+    done
+}
+
+# Prints an entry of the machine's sources again, for another release of the same
+# archive. In a file of paragraphs $2 counts those, else it counts lines.
+source_entry_for() {
+    case $1 in
+    *.sources)
+        grep -v '^#' "$1" | awk -v RS= -v wanted="$2" -v release="$3" 'NR == wanted {
+            count = split($0, line, "\n")
+            for (i = 1; i <= count; i++) {
+                if (line[i] ~ /^[^ \t]/)
+                    kept = tolower(line[i]) !~ /^(types|suites|components)[ \t]*:/
+                if (kept)
+                    print line[i]
+            }
+            print "Types: deb\nSuites: " release "\nComponents: main"
+        }'
+        ;;
+    *)
+        sed -En "$2s/^[[:space:]]*deb[[:space:]]+(\[[^]]*][[:space:]]*)?([^[:space:]]+)[[:space:]].*/deb \1\2 $3 main/p" "$1"
+        ;;
+    esac
+}
+
+# Adds Debian's backports to the machine's sources, from where it has Debian itself, and
+# prints the name of the new file.
+add_backports() {
+    local codename entry file
+    local parts=/etc/apt/sources.list.d/
+
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+    entry=$(apt-get indextargets --format '$(SOURCESENTRY)' 'Created-By: Packages' \
+        'Origin: Debian' "Codename: $codename" 'Component: main' | head -n 1)
+    if [ -z "$entry" ]; then
+        echo "None of this machine's package sources is Debian's" >&2
+        return 1
+    fi
+    eval "$(apt-config shell parts Dir::Etc::sourceparts/d)"
+    file=${entry%:*}
+    file=${parts}moonlatch-backports.${file##*.}
+    source_entry_for "${entry%:*}" "${entry##*:}" "$codename-backports" >"$file"
+    echo "$file"
+}
+
+apt_update() {
+    # A failing third-party source is no matter if Debian's own have answered.
+    apt-get update --quiet=2 || true
+}
+
+apt_install() {
+    apt-get install --yes --quiet --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 "$@" </dev/null
+}
+
+# Installs libraft, and nothing else, from the release that has it. A source that turns
+# out to be of no help is not left behind.
+install_raft() {
+    local release added=
+
+    release=$(raft_release)
+    if [ -z "$release" ]; then
+        added=$(add_backports) || return
+        apt_update
+        release=$(raft_release)
+    fi
+    if [ -z "$release" ]; then
+        echo "No source of this machine has libraft-dev $raft_version or later" >&2
+        rm -f "$added"
+        return 1
+    fi
+    apt_install "libraft-dev/$release"
+}
+
 # A mirror may fail for a moment, and a machine that is just starting may be
 # installing something else.
-apt_install() {
+with_retries() {
     local delay
 
     for delay in 0 5 20; do
         sleep "$delay"
-        # A failing third-party source is no matter if Debian's own have answered.
-        apt-get update --quiet=2 || true
-        if apt-get install --yes --quiet --no-install-recommends \
-            -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 "$@" </dev/null; then
-            return 0
-        fi
+        apt_update
+        "$@" && return 0
     done
     return 1
 }
 
 # The part that needs to be root.
 install_as_root() {
-    export DEBIAN_FRONTEND=noninteractive
+    local package raft= others=()
 
+    export DEBIAN_FRONTEND=noninteractive
+    for package; do
+        case $package in
+        libraft-dev) raft=yes ;;
+        redis-server) forbid_redis_service ;&
+        *) others+=("$package") ;;
+        esac
+    done
+    if [ ${#others[@]} -gt 0 ]; then
+        with_retries apt_install "${others[@]}"
+    fi
+    if [ "$raft" ]; then
+        with_retries install_raft
+    fi
     case " $* " in
-    *' redis-server '*)
-        forbid_redis_service
-        apt_install "$@"
-        update-rc.d redis-server disable || true
-        ;;
-    *)
-        apt_install "$@"
-        ;;
+    *' redis-server '*) update-rc.d redis-server disable || true ;;
     esac
 }
 
@@ -102,7 +195,7 @@ install_packages() {
 These Debian packages are missing and could not be installed: $*
 As root, this command installs them:
 
-    apt-get update && apt-get install --no-install-recommends $*
+    $PWD/tools/setup.sh install $*
 
 TEXT
     return 1
@@ -147,11 +240,12 @@ install)
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    echo "This is not Debian, so nothing is installed. These of its packages are needed: ${wanted[*]}" >&2
+    echo "This is not Debian, so nothing is installed. These of its packages are needed: ${wanted[*]} libraft-dev>=$raft_version" >&2
     exit 0
 fi
 
 mapfile -t missing < <(missing_packages "${wanted[@]}")
+raft_is_installed || missing+=(libraft-dev)
 if [ ${#missing[@]} -gt 0 ]; then
     install_packages "${missing[@]}"
 fi
