@@ -140,9 +140,10 @@ void journal_each(const struct journal *j, struct journal_mark since,
 
 struct bytes journal_redo_since(const struct journal *j, struct journal_mark mark)
 {
+    struct bytes redo = buf_bytes(&j->redo);
     size_t start = mark.redo_end > j->redo_cut ? mark.redo_end - j->redo_cut : 0;
 
-    return (struct bytes){j->redo.at + start, j->redo.len - start};
+    return redo.len > start ? (struct bytes){redo.at + start, redo.len - start} : (struct bytes){0};
 }
 
 struct bytes journal_redo_until(const struct journal *j, struct journal_mark mark)
