@@ -64,6 +64,9 @@ void block_resume(struct engine *e);
  * if it does not wait for keys. */
 bool block_end(struct session *s, const char *error);
 
+/* Ends all waiting for keys and for times with an error. */
+void block_end_all(struct engine *e, const char *error);
+
 /* Forgets that a session waits. */
 void block_drop(struct session *s);
 

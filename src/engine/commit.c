@@ -272,12 +272,11 @@ static void fail_sessions(struct engine *e, const char *error)
     }
 }
 
-void commit_lost(struct engine *e, const char *error)
+void commit_rewind(struct engine *e)
 {
     struct commit *c = &e->commit;
     struct journal_part gathered;
 
-    assert(e->client == NULL);
     journal_cut(&e->journal, &gathered);
     journal_part_rollback(&e->journal, &gathered);
     while (c->sealed > c->committed) {
@@ -288,6 +287,12 @@ void commit_lost(struct engine *e, const char *error)
     entry_of(c, c->sealed + 1)->waiters.count = 0;
     e->batch = journal_mark(&e->journal);
     c->wants_barrier = false;
+}
+
+void commit_lost(struct engine *e, const char *error)
+{
+    assert(e->client == NULL);
+    commit_rewind(e);
     fail_sessions(e, error);
 }
 

@@ -73,6 +73,7 @@ struct commit {
     const struct log_ops *ops; /* NULL: there is no log. */
     void *context;
     enum durability durability;
+    const char *refusal; /* Why the log takes nothing now, an error; NULL: it does. */
 
     uint64_t sealed;    /* The sequence number of the last entry that the log was given, */
     uint64_t committed; /* and of the last that is committed. */
@@ -116,6 +117,9 @@ void commit_reached(struct engine *e, uint64_t seq);
 /* Undoes all that is not committed. Who waits for a reply gets the error. Not to be
  * called while a request is at work. */
 void commit_lost(struct engine *e, const char *error);
+
+/* Undoes all that is not committed in a process that has no clients: a copy of this one. */
+void commit_rewind(struct engine *e);
 
 /* Makes the changes of an entry that another server has written. Returns false if they
  * cannot be read. */

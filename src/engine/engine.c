@@ -94,6 +94,9 @@ bool engine_is_over_limit(const struct engine *e)
 
 const char *engine_write_refusal(const struct engine *e)
 {
+    if (e->commit.refusal != NULL) {
+        return e->commit.refusal;
+    }
     if (e->write_refusal != NULL) {
         return e->write_refusal;
     }

@@ -16,11 +16,22 @@ enum debug_allowed {
     DEBUG_LOCAL, /* To clients on this machine. */
 };
 
+/* Of the log, and of the group. */
+struct raft_settings {
+    struct buf dir;
+    struct buf announce, secret;
+    int port;
+    int election_ms, heartbeat_ms;
+    size_t log_size;
+};
+
 struct settings {
     struct net_settings net;       /* Viewed by the network */
     struct script_settings script; /* and the scripts. */
     struct engine_settings engine; /* The engine has a copy: see server_apply(). */
     struct value_limits limits;    /* The dataset as well. */
+    struct raft_settings raft;
+    int durability; /* enum durability */
     int databases;
     int log_level;     /* enum log_level */
     int debug_allowed; /* enum debug_allowed */

@@ -10,7 +10,7 @@ static const char *const debug_allowed[] = {"no", "yes", "local", NULL};
 
 /* What has one value so far. */
 static const char *const only_empty[] = {"", NULL};
-static const char *const only_none[] = {"none", NULL};
+static const char *const durabilities[] = {"none", "relaxed", "strict", NULL};
 static const char *const only_no[] = {"no", NULL};
 
 static const char *const allowances[] = {"no", "yes", "local", NULL};
@@ -42,7 +42,14 @@ const struct option options[] = {
 
     {"databases",       .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(databases),            .min = 1, .max = 16384, .initial = "16", .summary = "Number of databases to SELECT from"},
     {"dir",             .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(dir),                  .initial = "./", .summary = "Working directory"},
-    {"durability",      .type = OPTION_ENUM,    .words = only_none,          .initial = "none", .summary = "What survives the process: what has been saved"},
+    {"durability",      .type = OPTION_ENUM,    FIELD(durability), .words = durabilities,           .initial = "strict", .summary = "When a write is answered: when a majority has it on disk (strict), at once, which may lose the last second (relaxed), or at once without a log (none)"},
+    {"raft-dir",        .type = OPTION_FILE,    .flags = OPTION_FIXED, FIELD(raft.dir),             .initial = "raft", .summary = "Directory in the working directory that has the log and its snapshots"},
+    {"raft-port",       .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(raft.port),            .max = 65535, .initial = "0", .summary = "TCP port for the other servers of the group; 0 for 10000 above the port for clients"},
+    {"raft-announce",   .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(raft.announce),        .initial = "", .summary = "Host name or address by which others reach this server; empty for the first one that it listens on"},
+    {"raft-secret",     .type = OPTION_TEXT,    .flags = OPTION_FIXED, FIELD(raft.secret),          .initial = "", .summary = "What the servers of the group prove to each other that they know; without one, peers must be on this machine"},
+    {"raft-election-timeout", .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(raft.election_ms), .min = 50, .max = 60000, .initial = "300", .summary = "Milliseconds without a leader after which a server wants to be elected: between once and twice as many"},
+    {"raft-heartbeat",  .type = OPTION_INTEGER, .flags = OPTION_FIXED, FIELD(raft.heartbeat_ms),    .min = 5, .max = 30000, .initial = "50", .summary = "Milliseconds between two signs of a leader's life"},
+    {"raft-log-size",   .type = OPTION_MEMORY,  .flags = OPTION_FIXED, FIELD(raft.log_size),        .min = 64 * 1024, .initial = "32mb", .summary = "Bytes of the log after which it is replaced by a snapshot; it is kept in memory as well"},
     {"maxmemory",       .type = OPTION_MEMORY,  FIELD(engine.maxmemory),                            .initial = "0", .summary = "Bytes of memory above which writes are refused; 0 for no limit"},
     {"maxmemory-policy", .type = OPTION_ENUM,   FIELD(engine.maxmemory_policy), .words = evict_policy_names, .initial = "noeviction", .summary = "What to evict when memory is over the limit: what was used least recently (lru) or least often (lfu), expires first (ttl), or anything (random); of keys that expire (volatile) or all; or nothing"},
     {"maxmemory-samples", .type = OPTION_INTEGER, FIELD(engine.maxmemory_samples),                  .min = 1, .initial = "5", .summary = "Values from which the one to evict is chosen"},

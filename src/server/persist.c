@@ -6,6 +6,7 @@
 #include "base/sha1.h"
 #include "rdb/load.h"
 #include "rdb/save.h"
+#include "replica/replica.h"
 #include "server/loop.h"
 #include "server/server.h"
 
@@ -95,12 +96,12 @@ static void log_loaded(const struct rdb_loaded *loaded, int64_t took_us)
     }
 }
 
-bool persist_load(struct server *s, const char *path, struct dataset *into,
-                  struct rdb_loaded *loaded, struct buf *error)
+static bool load(struct server *s, const char *path, int64_t now_ms, struct dataset *into,
+                 struct rdb_loaded *loaded, struct buf *error)
 {
     struct loading l = {.into = into, .journal = {.data = into}};
     struct rdb_loading loading = {.databases = into->count,
-                                  .now_ms = logtime_ms(&s->engine->time),
+                                  .now_ms = now_ms,
                                   .limits = &s->engine->data->limits,
                                   .take = take,
                                   .take_library = take_library,
@@ -116,6 +117,18 @@ bool persist_load(struct server *s, const char *path, struct dataset *into,
     return fine;
 }
 
+bool persist_load(struct server *s, const char *path, struct dataset *into,
+                  struct rdb_loaded *loaded, struct buf *error)
+{
+    return load(s, path, logtime_ms(&s->engine->time), into, loaded, error);
+}
+
+bool persist_load_all(struct server *s, const char *path, struct dataset *into,
+                      struct rdb_loaded *loaded, struct buf *error)
+{
+    return load(s, path, 0, into, loaded, error);
+}
+
 /* Log time goes on from where it was, even if a clock was set back meanwhile. */
 static void go_on_from(struct server *s, int64_t time_us)
 {
@@ -127,6 +140,12 @@ static void go_on_from(struct server *s, int64_t time_us)
     }
 }
 
+void persist_begin(struct server *s)
+{
+    s->persist.saved_s = wall_s();
+    s->persist.took_s = -1;
+}
+
 int persist_start(struct server *s)
 {
     struct rdb_loaded loaded = {0};
@@ -134,8 +153,6 @@ int persist_start(struct server *s)
     BUF_LOCAL(error);
 
     persist_path(s, path, sizeof path);
-    s->persist.saved_s = wall_s();
-    s->persist.took_s = -1;
     if (access(path, F_OK) != 0 && errno == ENOENT) {
         return 0;
     }
@@ -249,13 +266,14 @@ static int leave_parent(int report, pid_t parent)
     return KEPT;
 }
 
-__attribute__((noreturn)) static void run_child(struct server *s, int report, pid_t parent)
+/* What is not committed is no part of it. */
+__attribute__((noreturn)) static void run_child(struct server *s, const char *path, int report,
+                                                pid_t parent)
 {
     struct report r = {0};
-    char path[PATH_MAX];
     int out = leave_parent(report, parent);
 
-    persist_path(s, path, sizeof path);
+    commit_rewind(s->engine);
     r.err = save(s, path);
     r.copied = private_bytes();
     if (write(out, &r, sizeof r) != sizeof r) {
@@ -286,7 +304,7 @@ static int fail_fork(struct server *s, int err)
     return -err;
 }
 
-int persist_fork(struct server *s)
+static int fork_saver(struct server *s, const char *path, bool for_log)
 {
     int64_t start_us = clock_monotonic_us();
     pid_t parent = getpid();
@@ -300,7 +318,7 @@ int persist_fork(struct server *s)
     }
     child = fork();
     if (child == 0) {
-        run_child(s, ends[1], parent);
+        run_child(s, path, ends[1], parent);
     }
     err = errno;
     close(ends[1]);
@@ -308,8 +326,22 @@ int persist_fork(struct server *s)
         close(ends[0]);
         return fail_fork(s, err);
     }
+    s->persist.for_log = for_log;
     note_forked(s, child, ends[0], start_us);
     return 0;
+}
+
+int persist_fork(struct server *s)
+{
+    char path[PATH_MAX];
+
+    persist_path(s, path, sizeof path);
+    return fork_saver(s, path, false);
+}
+
+int persist_fork_for_log(struct server *s, const char *path)
+{
+    return fork_saver(s, path, true);
 }
 
 static void log_child(const struct report *r, int status)
@@ -339,6 +371,9 @@ static void bury_child(struct server *s, int status)
     p->took_s = (clock_monotonic_us() - p->child_started_us) / 1000000;
     p->copied = r.copied;
     p->failed = status != 0 || r.err != 0;
+    if (p->for_log) {
+        replica_saved(s->replica, p->failed ? -EIO : 0);
+    }
     if (!p->failed) {
         note_saved(s, p->child_changes);
     }
@@ -356,6 +391,9 @@ void persist_stop(struct server *s)
         waitpid(p->child, NULL, 0);
         close(p->report);
         p->child = 0;
+        if (p->for_log) {
+            replica_saved(s->replica, -ECANCELED);
+        }
     }
 }
 

@@ -22,8 +22,9 @@ enum ending {
 };
 
 struct persist {
-    pid_t child; /* It saves; 0: there is none. */
-    int report;  /* The end of a pipe on which it tells how that went. */
+    pid_t child;  /* It saves; 0: there is none. */
+    int report;   /* The end of a pipe on which it tells how that went. */
+    bool for_log; /* The log has asked for it. */
     int64_t child_started_us;
     uint64_t child_changes; /* engine->journal.changes when it was forked. */
     bool scheduled;         /* A child is to be forked as soon as it can. */
@@ -47,10 +48,17 @@ struct persist {
  * there. Returns 0, or -1 after logging why the server should not start. */
 int persist_start(struct server *s);
 
+/* Begins to count. */
+void persist_begin(struct server *s);
+
 /* Reads a file into databases of the caller's. Returns false, with what is wrong in
  * `error`, if it cannot; the databases are then to be freed. */
 bool persist_load(struct server *s, const char *path, struct dataset *into,
                   struct rdb_loaded *loaded, struct buf *error);
+
+/* The same, with what has expired. */
+bool persist_load_all(struct server *s, const char *path, struct dataset *into,
+                      struct rdb_loaded *loaded, struct buf *error);
 
 /* Save, and wait for it: to the file, after which there are no changes to save, or to
  * another. Return 0 or a negative errno value, which is logged. */
@@ -63,6 +71,9 @@ void persist_path(const struct server *s, char *path, size_t size);
 /* Forks a child that saves. There must be none. Returns 0 or a negative errno value,
  * which is logged. */
 int persist_fork(struct server *s);
+
+/* The same for a snapshot of the log, which is told when it has ended. */
+int persist_fork_for_log(struct server *s, const char *path);
 
 /* Ends the child, if there is one; the file stays as it is. */
 void persist_stop(struct server *s);

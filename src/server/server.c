@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "command/families.h"
 #include "engine/version.h"
+#include "server/durability.h"
 #include "server/loop.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ static size_t raise_file_limit(size_t clients)
 static const char *apply_to_system(struct server *s, const char **option)
 {
     static char problem[128];
+    const char *problem_text;
     size_t clients = s->settings.net.max_clients;
     size_t possible = raise_file_limit(clients);
 
@@ -66,6 +68,10 @@ static const char *apply_to_system(struct server *s, const char **option)
                  possible);
         *option = "maxclients";
         return problem;
+    }
+    if ((problem_text = durability_apply(s)) != NULL) {
+        *option = "durability";
+        return problem_text;
     }
     if (s->net != NULL && net_listen_again(s->net) != 0) {
         *option = "port";
@@ -199,6 +205,7 @@ static void tick(void *context)
 
     rates_sample(&s->rates, &s->engine->stats);
     persist_tick(s);
+    durability_tick(s);
 }
 
 /* A signal is taken no more behind the first one, which would now be forgotten. */
@@ -232,8 +239,11 @@ static void start(struct server *s)
 
 static void end(struct server *s)
 {
+    durability_settle(s);
     net_close(s->net);
+    durability_end(s);
     loop_run(s->loop);
+    durability_free(s);
     net_free(s->net);
     loop_free(s->loop);
     script_stop(s->engine);
@@ -243,9 +253,10 @@ static void end(struct server *s)
 /* Loads, listens, and serves until it is over. */
 static int serve(struct server *s)
 {
-    if (persist_start(s) != 0) {
+    if (durability_start(s) != 0) {
         return -1;
     }
+    s->is_up = true;
     if (net_listen(s->net) != 0) {
         log_write(LOG_WARNING, "Not started.");
         return -1;

@@ -7,6 +7,7 @@
 #include "server/persist.h"
 
 struct loop;
+struct replica;
 
 enum { ID_HEX = 40 };
 
@@ -21,6 +22,9 @@ struct server {
     size_t startup_memory; /* mem_used() without any data. */
     struct rates rates;
     struct persist persist;
+    struct replica *replica; /* NULL: there is no log. */
+    bool importing;          /* The data become the log's: see durability.c. */
+    bool is_up;
 };
 
 /* Starts a server with the given settings, runs it until it is told to stop, and

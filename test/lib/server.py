@@ -23,6 +23,10 @@ import time
 # How many times longer than in CI a random test is to run.
 SOAK = int(os.environ.get("SOAK", "1"))
 
+# What servers are started with, unless a test says otherwise. Most tests are about what
+# requests do, and need no log; MOONLATCH_DURABILITY=strict gives them one all the same.
+DEFAULTS = {"save": "", "durability": os.environ.get("MOONLATCH_DURABILITY", "none")}
+
 # A bound against hanging for ever; nothing is measured by it. The sanitizers, and
 # a machine that has much else to do, may slow a server down tenfold.
 PATIENCE_S = 60
@@ -306,17 +310,23 @@ class Server:
         arguments = [self.program, "--port", str(self.port), "--dir", self.directory]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                arguments + flags_of({"save": "", **self.options}),
+                arguments + flags_of({**self.defaults(), **self.options}),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self.wait_until_it_answers()
+
+    def defaults(self):
+        """Returns the options that the test has not set: others' servers have no log."""
+        is_ours = "moonlatch" in pathlib.Path(self.program).name
+        return DEFAULTS if is_ours else {"save": ""}
 
     def wait_until_it_answers(self):
         deadline = time.monotonic() + PATIENCE_S
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
                 with Client(self.address) as client:
-                    client.call("PING")  # It answers, if only that a password is missing.
-                return True
+                    reply = client.call("PING")  # Perhaps that a password is missing.
+                if not (isinstance(reply, Error) and reply.startswith(b"LOADING")):
+                    return True
             except OSError:
                 time.sleep(0.01)
         self.process.kill()

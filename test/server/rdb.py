@@ -225,7 +225,7 @@ def starts_with(home):
     """Runs a server on a file. Returns its exit status and log; the status is None if
     it would have gone on."""
     process = subprocess.Popen(
-        [os.environ["MOONLATCH_SERVER"], "--port", "0", "--dir", home],
+        [os.environ["MOONLATCH_SERVER"], "--port", "0", "--dir", home, "--durability", "none"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     log = b""
     for line in process.stdout:

@@ -1,0 +1,557 @@
+#include "replica/core.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+
+/* Entries that stay behind a snapshot, for followers that lag a little. */
+enum {
+    TRAILING_BYTES = 4 * 1024 * 1024,
+    TRAILING_LEAST = 16,
+    RETRY_US = 1000 * 1000, /* Behind a snapshot that could not be saved. */
+};
+
+/* A snapshot that libraft wants stored, and whose file is not there yet. */
+struct held_put {
+    struct core *core;
+    unsigned trailing;
+    struct raft_io_snapshot_put *req;
+    const struct raft_snapshot *snapshot;
+    raft_io_snapshot_put_cb cb;
+    struct manifest manifest;
+};
+
+static void put(struct core *c, struct message *m)
+{
+    c->ops->put(c->context, m);
+}
+
+static void fail(struct core *c, const char *problem)
+{
+    struct message *m = message_new(MESSAGE_FATAL, strlen(problem) + 1);
+
+    if (c->fatal == NULL) {
+        c->fatal = problem;
+        memcpy(m->data, problem, m->len);
+        put(c, m);
+    } else {
+        free(m);
+    }
+}
+
+/* The tenure. */
+
+static void lose(struct core *c, enum lost why)
+{
+    struct message *m = message_new(MESSAGE_LOST, 0);
+
+    c->leads = false;
+    c->ends = false;
+    m->status = why;
+    put(c, m);
+}
+
+/* A disk that is full takes no more, but what it has been given will be committed. */
+static void end_when_done(struct core *c)
+{
+    c->ends = true;
+    c->is_full = true;
+    if (c->applied == c->appended) {
+        lose(c, LOST_DISK_FULL);
+    }
+}
+
+static bool raft_leads(const struct core *c)
+{
+    return raft_state(c->raft) == RAFT_LEADER && raft_transferee(c->raft) == 0;
+}
+
+static void begin(struct core *c)
+{
+    struct message *m = message_new(MESSAGE_LEAD, 0);
+    uint64_t last = c->machine.at.epoch > c->epoch ? c->machine.at.epoch : c->epoch;
+
+    c->leads = true;
+    c->ends = false;
+    c->is_full = false;
+    c->epoch = last + 1;
+    c->chain = c->machine.at.chain;
+    c->appended = 0;
+    c->applied = 0;
+    m->epoch = c->epoch;
+    m->at = c->machine.at;
+    put(c, m);
+}
+
+static void on_barrier(struct raft_barrier *barrier, int status)
+{
+    struct core *c = barrier->data;
+
+    c->barrier_waits = false;
+    if (status == 0 && !c->leads && c->fatal == NULL && raft_leads(c)) {
+        begin(c);
+    }
+}
+
+static void want_barrier(struct core *c)
+{
+    c->barrier.data = c;
+    c->barrier_waits = true;
+    if (raft_barrier(c->raft, &c->barrier, on_barrier) != 0) {
+        c->barrier_waits = false; /* The disk is full: it is tried again. */
+    }
+}
+
+/* Whether it is time for a snapshot, as far as libraft can take one. */
+static bool wants_snapshot(const struct core *c)
+{
+    if (c->not_before_us > clock_monotonic_us()) {
+        return false;
+    }
+    return (c->snapshot_wanted || c->log_bytes >= c->snapshot_bytes) && !c->taking &&
+           !c->installing && (c->log_entries > 0 || c->not_before_us > 0);
+}
+
+static unsigned trailing(const struct core *c)
+{
+    uint64_t average = c->log_bytes / (c->log_entries + 1) + 1;
+    uint64_t fit = TRAILING_BYTES / average;
+
+    return fit < TRAILING_LEAST ? TRAILING_LEAST : (unsigned)fit;
+}
+
+void core_watch(struct core *c)
+{
+    if (c->fatal != NULL) {
+        return;
+    }
+    if (c->leads && !raft_leads(c)) {
+        lose(c, LOST_LEADERSHIP);
+    }
+    if (!c->leads && !c->barrier_waits && raft_leads(c)) {
+        want_barrier(c);
+    }
+    if (wants_snapshot(c)) {
+        raft_set_snapshot_trailing(c->raft, trailing(c));
+        raft_set_snapshot_threshold(c->raft, 1);
+    }
+}
+
+/* Appending. */
+
+struct append {
+    struct raft_apply apply;
+    struct core *core;
+};
+
+/* Tells of failures only: see apply(). */
+static void on_applied(struct raft_apply *apply, int status, void *result)
+{
+    struct append *a = apply->data;
+    struct core *c = a->core;
+
+    (void)result;
+    free(a);
+    if (status == 0) {
+        return;
+    }
+    if (status != RAFT_LEADERSHIPLOST && status != RAFT_CANCELED && status != RAFT_SHUTDOWN) {
+        fail(c, raft_strerror(status));
+    } else if (c->leads) {
+        lose(c, LOST_LEADERSHIP);
+    }
+}
+
+/* What libraft does not take for these two reasons it leaves to us. */
+static void refused(struct core *c, void *entry, int err)
+{
+    if (err == RAFT_NOSPACE) {
+        free(entry);
+        end_when_done(c);
+    } else if (err == RAFT_NOTLEADER) {
+        free(entry);
+        lose(c, LOST_LEADERSHIP);
+    } else {
+        fail(c, raft_errmsg(c->raft));
+    }
+}
+
+/* Gives libraft an entry, a block of malloc(), which is then libraft's. */
+static bool submit(struct core *c, struct entry_header header, void *entry, size_t len)
+{
+    struct raft_buffer buffer = {.base = entry, .len = entry_size(len)};
+    struct append *a = malloc(sizeof *a);
+    uint64_t chain;
+    int err;
+
+    if (a == NULL) {
+        abort();
+    }
+    header.chain = c->chain;
+    entry_complete(entry, header, len);
+    chain = entry_chain(c->chain, (struct bytes){entry, buffer.len});
+    a->core = c;
+    a->apply.data = a;
+    err = raft_apply(c->raft, &a->apply, &buffer, 1, on_applied);
+    if (err == 0) {
+        c->chain = chain;
+        return true;
+    }
+    free(a);
+    refused(c, entry, err);
+    return false;
+}
+
+/* Splits what is too long for an entry. */
+static bool submit_parts(struct core *c, struct entry_header header, const char *changes,
+                         size_t len)
+{
+    for (header.part = 0; len > 0; header.part++) {
+        size_t part = len < ENTRY_PART_MAX ? len : ENTRY_PART_MAX;
+        void *entry = malloc(entry_size(part));
+
+        if (entry == NULL) {
+            abort();
+        }
+        memcpy((char *)entry + ENTRY_HEADER, changes, part);
+        changes += part;
+        len -= part;
+        header.is_last = len == 0;
+        if (!submit(c, header, entry, part)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool submit_turn(struct core *c, struct message *m)
+{
+    struct entry_header header = {
+        .writer = c->self, .epoch = c->epoch, .seq = m->seq, .time_us = m->at.time_us};
+    bool done;
+
+    if (m->len <= ENTRY_PART_MAX) {
+        header.is_last = 1;
+        return submit(c, header, m->data, m->len);
+    }
+    done = submit_parts(c, header, (char *)m->data + ENTRY_HEADER, m->len);
+    free(m->data);
+    return done;
+}
+
+/* What was sent before the executor has heard of an end is void. */
+void core_append(struct core *c, struct message *m)
+{
+    if (c->fatal != NULL || !c->leads || c->ends || m->epoch != c->epoch) {
+        free(m->data);
+    } else if (submit_turn(c, m)) {
+        c->appended = m->seq;
+    }
+    free(m);
+}
+
+/* The state machine. */
+
+static bool is_own(const struct core *c, const struct entry_header *h)
+{
+    return c->leads && h->writer == c->self && h->epoch == c->epoch;
+}
+
+static void tell_committed(struct core *c, const struct entry_header *h)
+{
+    struct message *m = message_new(MESSAGE_COMMITTED, 0);
+
+    m->seq = h->seq;
+    m->at = c->machine.at;
+    c->applied = h->seq;
+    put(c, m);
+    if (c->ends && c->applied == c->appended) {
+        lose(c, LOST_DISK_FULL);
+    }
+}
+
+static void tell_changes(struct core *c, struct bytes changes)
+{
+    struct message *m = message_new(MESSAGE_FOLLOW, changes.len);
+
+    if (changes.len > 0) {
+        memcpy(m->data, changes.at, changes.len);
+    }
+    m->at = c->machine.at;
+    put(c, m);
+}
+
+/* The first sign that others lead may be an entry of theirs. */
+static int apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, void **result)
+{
+    struct core *c = fsm->data;
+    struct bytes entry = {buffer->base, buffer->len};
+    struct applied applied;
+    const char *problem;
+
+    *result = NULL;
+    if (c->leads && raft_state(c->raft) != RAFT_LEADER) {
+        lose(c, LOST_LEADERSHIP);
+    }
+    if (c->fatal != NULL) {
+        return 0;
+    }
+    problem = machine_apply(&c->machine, raft_last_applied(c->raft) + 1, entry, &applied);
+    if (problem != NULL) {
+        fail(c, problem);
+        return 0;
+    }
+    c->log_bytes += buffer->len;
+    c->log_entries++;
+    if (!applied.is_whole) {
+        return 0;
+    }
+    if (is_own(c, &applied.header)) {
+        tell_committed(c, &applied.header);
+    } else {
+        tell_changes(c, applied.changes);
+    }
+    return 0;
+}
+
+/* Snapshots. */
+
+static struct message *message_of_file(enum message_kind kind, const struct position *at)
+{
+    struct message *m = message_new(kind, MANIFEST_NAME);
+
+    manifest_name(at->index, m->data);
+    m->at = *at;
+    return m;
+}
+
+/* The manifest is filled in when the file is there. */
+static int snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
+{
+    struct core *c = fsm->data;
+
+    raft_set_snapshot_threshold(c->raft, UINT_MAX);
+    if (c->fatal != NULL || c->taking || c->installing || c->machine.parts > 0) {
+        return RAFT_BUSY; /* core_watch() goes on wanting it. */
+    }
+    *buffers = raft_malloc(sizeof **buffers);
+    if (*buffers == NULL) {
+        return RAFT_NOMEM;
+    }
+    (*buffers)->len = MANIFEST_SIZE;
+    (*buffers)->base = raft_calloc(1, MANIFEST_SIZE);
+    if ((*buffers)->base == NULL) {
+        raft_free(*buffers);
+        return RAFT_NOMEM;
+    }
+    *count = 1;
+    c->taking = true;
+    c->snapshot_wanted = false;
+    c->log_bytes = 0;
+    c->log_entries = 0;
+    return 0;
+}
+
+static int restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
+{
+    struct core *c = fsm->data;
+    struct manifest m;
+
+    if (!manifest_read((struct bytes){buffer->base, buffer->len}, &m)) {
+        return RAFT_CORRUPT;
+    }
+    machine_restore(&c->machine, &m.at);
+    c->snapshot_index = m.at.index;
+    c->log_bytes = 0;
+    c->log_entries = 0;
+    put(c, message_of_file(MESSAGE_RESTORE, &m.at));
+    raft_free(buffer->base);
+    return 0;
+}
+
+static void on_stored(struct raft_io_snapshot_put *req, int status)
+{
+    struct held_put *h = req->data;
+    struct core *c = h->core;
+    struct raft_io_snapshot_put *original = h->req;
+    raft_io_snapshot_put_cb cb = h->cb;
+
+    c->held = NULL;
+    c->taking = false;
+    c->installing = false;
+    if (status == 0) {
+        c->older_index = c->snapshot_index;
+        c->snapshot_index = h->manifest.at.index;
+        c->ops->stored(c->context, c->snapshot_index);
+    }
+    free(h);
+    free(req);
+    cb(original, status);
+}
+
+/* Has the held snapshot stored. */
+static void store(struct held_put *h)
+{
+    struct raft_io_snapshot_put *req = malloc(sizeof *req);
+    struct core *c = h->core;
+
+    if (req == NULL) {
+        abort();
+    }
+    manifest_write(&h->manifest, h->snapshot->bufs[0].base);
+    req->data = h;
+    if (c->put_snapshot(c->io, h->trailing, req, h->snapshot, on_stored) != 0) {
+        on_stored(req, RAFT_CANCELED);
+    }
+}
+
+/* Gives the held snapshot up. */
+static void give_up(struct held_put *h)
+{
+    struct raft_io_snapshot_put *req = malloc(sizeof *req);
+
+    if (req == NULL) {
+        abort();
+    }
+    req->data = h;
+    on_stored(req, RAFT_CANCELED);
+}
+
+/* libraft tells by trailing == 0 that it has been sent this one. */
+static int hold_put(struct raft_io *io, unsigned trailing_entries, struct raft_io_snapshot_put *req,
+                    const struct raft_snapshot *s, raft_io_snapshot_put_cb cb)
+{
+    struct core *c = ((struct raft *)io->data)->fsm->data;
+    struct bytes manifest = {s->bufs[0].base, s->bufs[0].len};
+    struct held_put *h = calloc(1, sizeof *h);
+
+    if (h == NULL) {
+        abort();
+    }
+    assert(c->held == NULL);
+    *h = (struct held_put){
+        .core = c, .trailing = trailing_entries, .req = req, .snapshot = s, .cb = cb};
+    c->held = h;
+    if (trailing_entries > 0) {
+        h->manifest.at = c->machine.at;
+        put(c, message_of_file(MESSAGE_SAVE, &h->manifest.at));
+    } else if (manifest_read(manifest, &h->manifest)) {
+        c->installing = true;
+        c->ops->fetch(c->context, &h->manifest);
+    } else {
+        fail(c, "a snapshot was sent that is none of ours");
+    }
+    return 0;
+}
+
+void core_saved(struct core *c, int err, const struct manifest *m)
+{
+    struct held_put *h = c->held;
+
+    if (h == NULL || !c->taking) {
+        return;
+    }
+    if (err != 0) {
+        c->not_before_us = clock_monotonic_us() + RETRY_US;
+        c->snapshot_wanted = true;
+        give_up(h);
+        return;
+    }
+    h->manifest.size = m->size;
+    h->manifest.checksum = m->checksum;
+    store(h);
+}
+
+void core_fetched(struct core *c, int err)
+{
+    if (c->held == NULL || !c->installing) {
+        return;
+    }
+    if (err != 0) {
+        give_up(c->held);
+    } else {
+        store(c->held);
+    }
+}
+
+void core_want_snapshot(struct core *c)
+{
+    c->snapshot_wanted = true;
+    core_watch(c);
+}
+
+/* Between libraft and its input. */
+
+static void drop_snapshot(struct raft_install_snapshot *s)
+{
+    raft_configuration_close(&s->conf);
+    raft_free(s->data.base);
+}
+
+const struct heard *core_heard(const struct core *c, uint64_t id)
+{
+    for (size_t i = 0; i < CORE_PEERS; i++) {
+        if (c->heard[i].id == id) {
+            return &c->heard[i];
+        }
+    }
+    return NULL;
+}
+
+/* Of more servers than there are places, who has been silent for longest is forgotten. */
+static void note_heard(struct core *c, uint64_t id)
+{
+    struct heard *place = (struct heard *)core_heard(c, id);
+
+    if (place == NULL) {
+        place = c->heard;
+        for (size_t i = 1; i < CORE_PEERS; i++) {
+            if (c->heard[i].at_us < place->at_us) {
+                place = &c->heard[i];
+            }
+        }
+    }
+    *place = (struct heard){id, clock_monotonic_us()};
+}
+
+static void receive(struct raft_io *io, struct raft_message *m)
+{
+    struct core *c = ((struct raft *)io->data)->fsm->data;
+
+    note_heard(c, m->server_id);
+    if (m->type == RAFT_INSTALL_SNAPSHOT && (c->taking || c->installing)) {
+        drop_snapshot(&m->install_snapshot);
+        return;
+    }
+    c->recv(io, m);
+}
+
+static int start(struct raft_io *io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb recv)
+{
+    struct core *c = ((struct raft *)io->data)->fsm->data;
+
+    c->recv = recv;
+    return c->start(io, ms, tick, receive);
+}
+
+void core_init(struct core *c, struct raft *raft, struct raft_io *io, uint64_t self,
+               const struct core_ops *ops, void *context)
+{
+    *c = (struct core){.raft = raft, .io = io, .self = self, .ops = ops, .context = context};
+    c->snapshot_bytes = UINT64_MAX;
+    c->fsm = (struct raft_fsm){
+        .version = 1, .data = c, .apply = apply, .snapshot = snapshot, .restore = restore};
+    c->start = io->start;
+    c->put_snapshot = io->snapshot_put;
+    io->start = start;
+    io->snapshot_put = hold_put;
+}
+
+void core_clear(struct core *c)
+{
+    machine_clear(&c->machine);
+    free(c->held);
+    c->held = NULL;
+}

@@ -1,0 +1,91 @@
+#include "replica/identity.h"
+
+#include "base/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Below 2^31, so that all who handle them by hand or by program can. */
+uint64_t identity_draw(void)
+{
+    uint32_t drawn;
+
+    do {
+        random_secret(&drawn, sizeof drawn);
+        drawn >>= 1;
+    } while (drawn == 0);
+    return drawn;
+}
+
+static void path_of(const char *dir, const char *name, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", dir, name);
+}
+
+int identity_read(const char *dir, struct identity *identity)
+{
+    char path[PATH_MAX];
+    FILE *file;
+    int fields;
+
+    path_of(dir, "identity", path);
+    file = fopen(path, "re");
+    if (file == NULL) {
+        return -errno;
+    }
+    fields = fscanf(file, "moonlatch 1\nid %" SCNu64 "\ngroup %" SCNu64 "\naddress %269s",
+                    &identity->id, &identity->group, identity->address);
+    fclose(file);
+    return fields == 3 && identity->id != 0 && identity->group != 0 ? 0 : -EBADMSG;
+}
+
+static int write_file(const char *path, const struct identity *identity)
+{
+    char text[512];
+    int len =
+        snprintf(text, sizeof text, "moonlatch 1\nid %" PRIu64 "\ngroup %" PRIu64 "\naddress %s\n",
+                 identity->id, identity->group, identity->address);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int err = 0;
+
+    if (file < 0) {
+        return -errno;
+    }
+    if (write(file, text, (size_t)len) != len || fsync(file) != 0) {
+        err = errno == 0 ? -EIO : -errno;
+    }
+    close(file);
+    return err;
+}
+
+/* A new name is on the disk when its directory is. */
+static int sync_dir(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    err = fsync(fd) != 0 ? -errno : 0;
+    close(fd);
+    return err;
+}
+
+int identity_write(const char *dir, const struct identity *identity)
+{
+    char path[PATH_MAX], new_path[PATH_MAX];
+    int err;
+
+    path_of(dir, "identity", path);
+    path_of(dir, "identity.new", new_path);
+    err = write_file(new_path, identity);
+    if (err == 0 && rename(new_path, path) != 0) {
+        err = -errno;
+    }
+    return err == 0 ? sync_dir(dir) : err;
+}

@@ -1,0 +1,26 @@
+/* Who this server is: a small text file in the directory of the log, which is written
+ * once, and again when the server joins another group. Any thread; blocks on the disk. */
+#ifndef REPLICA_IDENTITY_H
+#define REPLICA_IDENTITY_H
+
+#include "replica/address.h"
+
+#include <stdbool.h>
+
+struct identity {
+    uint64_t id;    /* Of the server, and */
+    uint64_t group; /* of the group; neither is 0. */
+    char address[ADDRESS_TEXT_MAX + 1];
+};
+
+/* Draws new numbers. */
+uint64_t identity_draw(void);
+
+/* Reads the file of a directory. Returns 0, -ENOENT if there is none, -EBADMSG if it makes
+ * no sense, or another negative errno value. */
+int identity_read(const char *dir, struct identity *identity);
+
+/* Replaces the file, at once or not at all. Returns 0 or a negative errno value. */
+int identity_write(const char *dir, const struct identity *identity);
+
+#endif

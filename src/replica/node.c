@@ -1,0 +1,428 @@
+#include "replica/node.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "replica/node_state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 20,
+    SEGMENT_BYTES = 16 * 1024 * 1024, /* libraft counts free room in 16 bits of KiB: no more. */
+    INSTALL_TIMEOUT_MS = 2000,
+    CATCH_UP_MS = 600 * 1000, /* For one round of a new voter's. */
+    RETRY_MS = 50,
+};
+
+static void put(void *context, struct message *m)
+{
+    struct node *n = context;
+
+    queue_put(n->out, m);
+}
+
+void node_fail(struct node *n, const char *format, ...)
+{
+    struct message *m = message_new(MESSAGE_FATAL, NODE_ERROR_MAX);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(m->data, m->len, format, args);
+    va_end(args);
+    put(n, m);
+}
+
+/* Files. */
+
+/* Calls `see` with the path of each file of data, and its index. */
+static void each_file(struct node *n, void (*see)(struct node *n, const char *path, uint64_t index))
+{
+    DIR *dir = opendir(n->settings.dir);
+    struct dirent *found;
+
+    while (dir != NULL && (found = readdir(dir)) != NULL) {
+        char path[PATH_MAX + NAME_MAX + 2];
+        uint64_t index;
+        if (manifest_name_read(found->d_name, &index)) {
+            snprintf(path, sizeof path, "%s/%s", n->settings.dir, found->d_name);
+            see(n, path, index);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+}
+
+static void on_removed(uv_fs_t *request)
+{
+    uv_fs_req_cleanup(request);
+    free(request);
+}
+
+/* libraft keeps the newest two, and so do we. The disk may take a while to let go. */
+static void remove_older(struct node *n, const char *path, uint64_t index)
+{
+    uv_fs_t *request;
+
+    if (index >= n->core.older_index) {
+        return;
+    }
+    request = malloc(sizeof *request);
+    if (request == NULL || uv_fs_unlink(&n->loop, request, path, on_removed) != 0) {
+        free(request);
+    }
+}
+
+static void stored(void *context, uint64_t index)
+{
+    struct node *n = context;
+
+    log_write(LOG_NOTICE, "A snapshot up to entry %" PRIu64 " is stored", index);
+    each_file(n, remove_older);
+}
+
+static void fetch(void *context, const struct manifest *m)
+{
+    struct node *n = context;
+
+    (void)m;
+    node_fail(n, "fetching snapshots is not there yet");
+}
+
+static const struct core_ops core_ops = {put, fetch, stored};
+
+/* libraft. */
+
+const unsigned view_write_limits_us[VIEW_WRITE_BUCKETS - 1] = {
+    100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 102400,
+};
+
+static void note_write(struct node *n)
+{
+    uint64_t took_us = (uint64_t)clock_monotonic_us() - n->write_began_us;
+    size_t i = 0;
+
+    while (i < VIEW_WRITE_BUCKETS - 1 && took_us > view_write_limits_us[i]) {
+        i++;
+    }
+    n->writes[i]++;
+    n->writes_us += took_us;
+}
+
+/* libraft tells of what it does in many small messages. Two kinds of them are measured,
+ * and a few are for whoever runs the server. */
+static void trace(struct raft_tracer *tracer, int type, const void *info)
+{
+    static const char *const worth_telling[] = {
+        "retry failed write",     "can't create segment",  "non-zero trail",
+        "retry creating segment", "skip invalid snapshot",
+    };
+    struct node *n = tracer->impl;
+    const struct raft_tracer_info *i = info;
+
+    if (type == RAFT_UV_TRACER_WRITE_SUBMIT) {
+        n->write_began_us = (uint64_t)clock_monotonic_us();
+    } else if (type == RAFT_UV_TRACER_WRITE_COMPLETE) {
+        note_write(n);
+    } else if (type == RAFT_TRACER_DIAGNOSTIC) {
+        for (size_t k = 0; k < sizeof worth_telling / sizeof *worth_telling; k++) {
+            if (strstr(i->diagnostic.message, worth_telling[k]) != NULL) {
+                log_write(LOG_WARNING, "log: %s", i->diagnostic.message);
+            }
+        }
+    }
+}
+
+static void settle(struct node *n)
+{
+    struct raft *r = &n->raft;
+
+    raft_set_election_timeout(r, n->settings.election_ms);
+    raft_set_heartbeat_timeout(r, n->settings.heartbeat_ms);
+    raft_set_install_snapshot_timeout(r, INSTALL_TIMEOUT_MS);
+    raft_set_max_catch_up_round_duration(r, CATCH_UP_MS);
+    raft_set_snapshot_threshold(r, UINT_MAX);
+    raft_set_pre_vote(r, true);
+    raft_uv_set_segment_size(&n->io, SEGMENT_BYTES);
+    raft_uv_set_connect_retry_delay(&n->io, RETRY_MS);
+    raft_uv_set_disk_retry(&n->io, RETRY_MS);
+    raft_uv_set_auto_recovery(&n->io, false);
+    n->tracer = (struct raft_tracer){.impl = n, .version = 2, .emit = trace};
+    raft_uv_set_tracer(&n->io, &n->tracer);
+}
+
+/* A server that has never been here begins a group of its own. */
+static int begin_group(struct node *n)
+{
+    struct raft_configuration only;
+    int err;
+
+    raft_configuration_init(&only);
+    err = raft_configuration_add(&only, n->identity.id, n->identity.address, RAFT_VOTER);
+    if (err == 0) {
+        err = raft_bootstrap(&n->raft, &only);
+    }
+    raft_configuration_close(&only);
+    return err == RAFT_CANTBOOTSTRAP ? 0 : err;
+}
+
+/* What is here is to be replaced by what libraft finds. */
+static void tell_empty(struct node *n)
+{
+    put(n, message_new(MESSAGE_RESTORE, 0));
+}
+
+static int init_raft(struct node *n, char error[NODE_ERROR_MAX])
+{
+    int err;
+
+    n->transport = (struct raft_uv_transport){.version = 1};
+    err = raft_uv_tcp_init(&n->transport, &n->loop);
+    if (err == 0) {
+        err = raft_uv_init(&n->io, &n->loop, n->settings.dir, &n->transport);
+        n->io.version = 2;
+    }
+    if (err != 0) {
+        snprintf(error, NODE_ERROR_MAX, "%s", raft_strerror(err));
+        return err;
+    }
+    core_init(&n->core, &n->raft, &n->io, n->identity.id, &core_ops, n);
+    n->core.snapshot_bytes = n->settings.snapshot_bytes;
+    err = raft_init(&n->raft, &n->io, &n->core.fsm, n->identity.id, "127.0.0.1:16379");
+    if (err != 0) {
+        snprintf(error, NODE_ERROR_MAX, "%s", raft_errmsg(&n->raft));
+    }
+    return err;
+}
+
+bool node_open(struct node *n, char error[NODE_ERROR_MAX])
+{
+    if (init_raft(n, error) != 0) {
+        return false;
+    }
+    settle(n);
+    tell_empty(n);
+    if (begin_group(n) != 0 || raft_start(&n->raft) != 0) {
+        snprintf(error, NODE_ERROR_MAX, "%s", raft_errmsg(&n->raft));
+        return false;
+    }
+    n->is_up = true;
+    core_watch(&n->core);
+    return true;
+}
+
+static void on_raft_closed(struct raft *raft)
+{
+    struct node *n = raft->data;
+
+    raft_uv_close(&n->io);
+    raft_uv_tcp_close(&n->transport);
+    core_clear(&n->core);
+    n->then(n);
+}
+
+void node_shut(struct node *n, void (*then)(struct node *n))
+{
+    n->is_up = false;
+    n->then = then;
+    n->raft.data = n;
+    raft_close(&n->raft, on_raft_closed);
+}
+
+/* The loop. */
+
+static void close_handles(struct node *n)
+{
+    uv_close((uv_handle_t *)&n->wake, NULL);
+    uv_close((uv_handle_t *)&n->check, NULL);
+    uv_close((uv_handle_t *)&n->tick, NULL);
+}
+
+static void handle(struct node *n, struct message *m)
+{
+    switch (m->kind) {
+    case MESSAGE_APPEND:
+        core_append(&n->core, m);
+        return;
+    case MESSAGE_SNAPSHOT_WANTED:
+        core_want_snapshot(&n->core);
+        break;
+    case MESSAGE_SNAPSHOT_DONE:
+        core_saved(&n->core, m->status, m->data);
+        break;
+    case MESSAGE_OPERATION:
+        operation_begin(n, m);
+        return;
+    case MESSAGE_STOP:
+        node_shut(n, close_handles);
+        break;
+    default:
+        abort();
+    }
+    free(m);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct node *n = wake->data;
+    struct message *m = queue_take(&n->in);
+
+    while (m != NULL) {
+        struct message *next = m->next;
+        handle(n, m);
+        m = next;
+    }
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct node *n = check->data;
+
+    if (n->is_up) {
+        core_watch(&n->core);
+    }
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    struct node *n = tick->data;
+
+    if (n->is_up) {
+        node_tell_view(n);
+    }
+}
+
+/* One server at a time. */
+static bool lock_dir(struct node *n, char error[NODE_ERROR_MAX])
+{
+    char path[PATH_MAX + 8];
+
+    snprintf(path, sizeof path, "%s/lock", n->settings.dir);
+    n->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (n->lock >= 0 && flock(n->lock, LOCK_EX | LOCK_NB) == 0) {
+        return true;
+    }
+    if (n->lock >= 0 && errno == EWOULDBLOCK) {
+        snprintf(error, NODE_ERROR_MAX, "Another server is at work in '%s'", n->settings.dir);
+    } else {
+        snprintf(error, NODE_ERROR_MAX, "Cannot lock '%s': %s", path, strerror(errno));
+    }
+    return false;
+}
+
+/* A server alone takes its new address; others have been told the old one. */
+static bool identify(struct node *n, char error[NODE_ERROR_MAX])
+{
+    int err = identity_read(n->settings.dir, &n->identity);
+
+    if (err == -ENOENT) {
+        n->identity = (struct identity){.id = identity_draw(), .group = identity_draw()};
+        snprintf(n->identity.address, sizeof n->identity.address, "%s", n->settings.address);
+        err = identity_write(n->settings.dir, &n->identity);
+    }
+    if (err != 0) {
+        snprintf(error, NODE_ERROR_MAX, "'%s/identity': %s", n->settings.dir,
+                 err == -EBADMSG ? "it makes no sense" : strerror(-err));
+    }
+    return err == 0;
+}
+
+static void init_loop(struct node *n)
+{
+    uv_loop_init(&n->loop);
+    uv_async_init(&n->loop, &n->wake, on_wake);
+    uv_check_init(&n->loop, &n->check);
+    uv_timer_init(&n->loop, &n->tick);
+    n->wake.data = n;
+    n->check.data = n;
+    n->tick.data = n;
+    uv_check_start(&n->check, on_check);
+    uv_timer_start(&n->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+/* Signals are the executor's. */
+static void block_signals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+static void run(void *context)
+{
+    struct node *n = context;
+    bool fine;
+
+    block_signals();
+    init_loop(n);
+    fine = lock_dir(n, n->error) && identify(n, n->error) && node_open(n, n->error);
+    if (fine) {
+        n->error[0] = '\0';
+        queue_wake_by(&n->in, &n->wake);
+        uv_sem_post(&n->started);
+    } else {
+        close_handles(n);
+    }
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&n->loop);
+    if (!fine) {
+        uv_sem_post(&n->started);
+    }
+}
+
+struct node *node_start(const struct node_settings *settings, struct queue *out,
+                        char error[NODE_ERROR_MAX])
+{
+    struct node *n = calloc(1, sizeof *n);
+
+    if (n == NULL) {
+        abort();
+    }
+    error[0] = '?';
+    n->settings = *settings;
+    n->out = out;
+    n->error = error;
+    n->lock = -1;
+    queue_init(&n->in);
+    uv_sem_init(&n->started, 0);
+    uv_thread_create(&n->thread, run, n);
+    uv_sem_wait(&n->started);
+    if (error[0] == '\0') {
+        return n;
+    }
+    node_stop(n);
+    return NULL;
+}
+
+void node_send(struct node *n, struct message *m)
+{
+    queue_put(&n->in, m);
+}
+
+void node_stop(struct node *n)
+{
+    if (n == NULL) {
+        return;
+    }
+    if (n->is_up) {
+        node_send(n, message_new(MESSAGE_STOP, 0));
+    }
+    uv_thread_join(&n->thread);
+    uv_sem_destroy(&n->started);
+    queue_clear(&n->in);
+    if (n->lock >= 0) {
+        close(n->lock);
+    }
+    free(n->told);
+    free(n);
+}

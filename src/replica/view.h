@@ -1,0 +1,37 @@
+/* What the log thread knows of the group and of itself, as it tells the executor now and
+ * then. Plain data, in a message. */
+#ifndef REPLICA_VIEW_H
+#define REPLICA_VIEW_H
+
+#include "replica/address.h"
+
+#include <stdbool.h>
+
+struct view_member {
+    uint64_t id;
+    int role;              /* enum member_role */
+    uint64_t stored_index; /* As far as the leader knows; 0: it does not. */
+    int64_t silent_ms;     /* Since it was heard of; -1: it has not been. */
+    char address[ADDRESS_TEXT_MAX + 1];
+};
+
+/* How long the disk takes for what it is given in one go: how many took less than each
+ * limit, and the rest. */
+enum { VIEW_WRITE_BUCKETS = 12 };
+extern const unsigned view_write_limits_us[VIEW_WRITE_BUCKETS - 1];
+
+struct view {
+    uint64_t self;
+    uint64_t leader; /* 0: unknown. */
+    uint64_t term;
+    int role; /* enum group_role */
+    uint64_t last_index, stored_index, commit_index, applied_index, snapshot_index;
+    uint64_t log_bytes; /* Since the last snapshot. */
+    bool disk_full;
+    uint64_t writes[VIEW_WRITE_BUCKETS];
+    uint64_t writes_us; /* All of them together. */
+    size_t count;
+    struct view_member members[];
+};
+
+#endif
