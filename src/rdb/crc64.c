@@ -9,7 +9,8 @@ enum { SLICES = 8 }; /* Bytes that are taken in at once. */
  * from one, two ... bytes further ahead. */
 static uint64_t table[SLICES][256];
 
-static void fill_tables(void)
+/* Before any thread is there that could find them half full. */
+__attribute__((constructor)) static void fill_tables(void)
 {
     for (unsigned byte = 0; byte < 256; byte++) {
         uint64_t crc = byte;
@@ -41,9 +42,6 @@ static uint64_t take_slices(uint64_t crc, const char *at)
 
 uint64_t crc64(uint64_t crc, struct bytes more)
 {
-    if (table[0][1] == 0) {
-        fill_tables();
-    }
     for (; more.len >= SLICES; more.at += SLICES, more.len -= SLICES) {
         crc = take_slices(crc, more.at);
     }

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 
 /* Returns the checksum of what `crc` is the checksum of, and `more` behind it. That of
- * nothing is 0. */
+ * nothing is 0. May be called by any thread. */
 uint64_t crc64(uint64_t crc, struct bytes more);
 
 #endif
