@@ -282,6 +282,7 @@ static void run_again(struct wait *wait)
     }
     if (is_same) {
         block_drop(s);
+        s->hold.requests++;
     }
     mem_free(argv);
     session_wrote(s);
@@ -323,6 +324,7 @@ bool block_end(struct session *s, const char *error)
     resp_sink_begin(&s->sink);
     session_sink(s)->ops->error(session_sink(s), bytes_of(error));
     measure_unblocked(s, bytes_of(error));
+    s->hold.requests++;
     session_wrote(s);
     return true;
 }
