@@ -181,15 +181,32 @@ static bool undo(struct engine *e, struct bytes redo, void *context)
     return false;
 }
 
-static bool follow(struct engine *e, struct bytes redo, void *context)
+/* The log: the follower makes the changes of each entry. */
+static void follow(void *context, uint64_t seq, int64_t time_us, struct bytes redo)
 {
     struct scenario *s = context;
 
-    (void)e;
+    (void)seq;
+    (void)time_us;
     if (!journal_replay(s->follower, redo)) {
         complain(s, "the follower cannot read the changes");
     }
-    return true;
+}
+
+static const struct log_ops log_ops = {.append = follow};
+
+/* Ends a turn of the loop: what it has changed is an entry, committed at once. */
+static void end_turn(struct scenario *s)
+{
+    struct engine *e = s->engine;
+
+    if (e->commit.ops != NULL) {
+        commit_seal(e);
+        commit_reached(e, e->commit.sealed);
+    }
+    if (commit_is_pending(e) || journal_memory(&e->journal) != 0) {
+        complain(s, "something is left in the journal");
+    }
 }
 
 /* Makes a request in a copy of a session, and has it rolled back. But for the scripts
@@ -210,6 +227,7 @@ static void make_undone(struct scenario *s, const struct session *original, size
     session_set_resp(&session, original->sink.sink.version);
     e->monitors = NULL;
     e->log = (struct engine_log){.append = undo};
+    e->commit.ops = NULL;
     request_execute(&session, argc, argv);
     take_sent(s, &session, &s->undone);
     session_clear(&session);
@@ -233,12 +251,12 @@ static void make_final(struct scenario *s, struct session *session, const struct
     struct digest before = dataset_digest(e->data);
     bool will_fail = s->undone.given && is_error(&s->undone);
 
-    e->log = (struct engine_log){.append = follow, .context = s};
-    if (will_fail && (cmd->flags & COMMAND_DIRECT)) {
-        e->log = (struct engine_log){0};
-    }
+    e->log = (struct engine_log){0};
+    e->commit.ops = will_fail && (cmd->flags & COMMAND_DIRECT) ? NULL : &log_ops;
+    e->commit.context = s;
     expect_no_more(s, session);
     request_execute(session, argc, argv);
+    end_turn(s);
     take_sent(s, session, &s->final);
 
     dataset_check(e->data);
@@ -335,6 +353,7 @@ static void advance(struct scenario *s, struct bytes text)
     }
     s->engine->time.now_us += ms * 1000;
     block_time_out(s->engine);
+    end_turn(s);
 }
 
 static void set(struct scenario *s, struct bytes text)
@@ -402,6 +421,7 @@ static void run_lines(struct scenario *s)
 static void set_up(struct scenario *s)
 {
     s->engine = engine_new(families, DATABASES);
+    s->engine->commit.durability = DURABILITY_STRICT;
     logtime_start(&s->engine->time, START_US, 0);
     s->engine->settings.notify = EVENT_ALL | EVENT_KEYSPACE | EVENT_KEYEVENT;
     script_start(s->engine, &script_settings);
