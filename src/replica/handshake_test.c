@@ -213,6 +213,34 @@ TEST(what_was_said_before_proves_nothing)
     CHECK(again.refusal == HANDSHAKE_SECRET);
 }
 
+/* A listener that knows the secret and still lets somebody else's dialer in. */
+TEST(the_dialer_looks_at_the_id_too)
+{
+    struct pair p;
+    struct {
+        char label[16];
+        unsigned char hello[HANDSHAKE_HELLO_SIZE];
+        unsigned char challenge[HANDSHAKE_CHALLENGE_SIZE];
+        uint64_t refusal, id;
+        unsigned char code[HMAC_LEN];
+    } text = {.id = 33};
+
+    for (int i = 0; i < 2; i++) {
+        pair_init(&p);
+        handshake_dial(&p.dialer, &p.one, PEER_RAFT, i == 0 ? 22 : 0);
+        handshake_accept(&p.listener, &p.two);
+        carry(&p, &p.dialer, &p.listener, SIZE_MAX);
+        carry(&p, &p.listener, &p.dialer, SIZE_MAX);
+        memcpy(text.label, "moonlatch answer", sizeof text.label);
+        memcpy(text.hello, p.dialer.hello, sizeof text.hello);
+        memcpy(text.challenge, p.dialer.challenge, sizeof text.challenge);
+        hmac_sha256(BYTES("secret"), (struct bytes){(char *)&text, sizeof text - HMAC_LEN},
+                    text.code);
+        CHECK(hears(&p.dialer, &text.refusal, HANDSHAKE_WELCOME_SIZE) == (i == 1));
+        CHECK(p.dialer.refusal == (i == 0 ? HANDSHAKE_ID : HANDSHAKE_FINE));
+    }
+}
+
 /* A server that is sent what it says itself, or the proof of a server that it dials. */
 TEST(nobody_is_fooled_by_a_mirror)
 {
@@ -328,7 +356,7 @@ int main(void)
                who_has_not_proved_itself_gets_no_code, groups_do_not_mix,
                who_has_no_group_may_only_ask_to_join, another_server_than_the_expected_is_refused,
                no_byte_may_be_changed, what_was_said_before_proves_nothing,
-               nobody_is_fooled_by_a_mirror, other_protocols_are_known_by_their_first_bytes,
-               versions_must_have_one_in_common, what_a_dialer_says_must_make_sense,
-               garbage_does_no_harm);
+               the_dialer_looks_at_the_id_too, nobody_is_fooled_by_a_mirror,
+               other_protocols_are_known_by_their_first_bytes, versions_must_have_one_in_common,
+               what_a_dialer_says_must_make_sense, garbage_does_no_harm);
 }

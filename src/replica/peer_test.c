@@ -5,6 +5,7 @@
 #include "test/lib/check.h"
 #include "test/lib/loopback.h"
 
+#include <dlfcn.h>
 #include <netinet/tcp.h>
 
 enum { STRANGERS = 64 }; /* As many as a server puts up with. */
@@ -33,6 +34,23 @@ struct outcome {
 };
 
 static uv_loop_t loop;
+
+typedef int (*resolver)(const char *name, const char *service, const struct addrinfo *hints,
+                        struct addrinfo **found);
+
+/* Stands before the C library's, and knows a name of two addresses: two.test. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    resolver real = (resolver)dlsym(RTLD_NEXT, "getaddrinfo");
+    int err;
+
+    if (name == NULL || strcmp(name, "two.test") != 0) {
+        return real(name, service, hints, found);
+    }
+    err = real("::1", service, hints, found);
+    return err != 0 ? err : real("127.0.0.1", service, hints, &(*found)->ai_next);
+}
 
 static struct server new_server(uint64_t id, uint64_t group, const char *secret, const char *bind)
 {
@@ -218,7 +236,7 @@ TEST(dials_fail_for_other_reasons_too)
     end(&a, &b);
 }
 
-/* localhost is ::1 as well, where nobody listens. */
+/* Nobody listens at the first. */
 TEST(each_address_of_a_name_is_tried)
 {
     struct server a, b, c;
@@ -227,7 +245,7 @@ TEST(each_address_of_a_name_is_tried)
     begin(&a, &b);
     c = new_server(3, 7, "secret", "127.0.0.1");
     server_listen(&c);
-    snprintf(address, sizeof address, "localhost:1@%d", c.port);
+    snprintf(address, sizeof address, "two.test:1@%d", c.port);
     CHECK(dial_works(&a, address));
     server_close(&c);
     end(&a, &b);
@@ -355,17 +373,70 @@ TEST(strangers_do_not_keep_peers_out)
     end(&a, &b);
 }
 
+/* Who has proved itself is none, and may take its time to ask. */
+TEST(strangers_do_not_push_peers_out)
+{
+    struct server a, b;
+    struct outcome o;
+    uv_os_fd_t peer;
+    int fds[STRANGERS + 1];
+
+    begin(&a, &b);
+    o = dial(&a, b.address, PEER_ADMIN, 0);
+    CHECK(uv_fileno((uv_handle_t *)o.stream, &peer) == 0);
+    for (int i = 0; i <= STRANGERS; i++) {
+        fds[i] = loopback_connect(b.port);
+    }
+    CHECK(is_closed_within(fds[0], 500));
+    CHECK(!is_closed_within(peer, 100));
+    for (int i = 0; i <= STRANGERS; i++) {
+        close(fds[i]);
+    }
+    peer_hang_up(o.stream);
+    end(&a, &b);
+}
+
+/* Returns a socket that accepts, and then says nothing. */
+static int listen_silently(const struct sockaddr *address, socklen_t len)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (bind(fd, address, len) == 0) {
+        CHECK(listen(fd, 5) == 0);
+    }
+    return fd;
+}
+
+/* Likewise if an address does not refuse, but does nothing. */
+TEST(an_address_that_is_silent_is_given_up_for_the_next)
+{
+    struct sockaddr_in6 one = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct server a, b, c;
+    char address[64];
+    int fd;
+
+    begin(&a, &b);
+    c = new_server(3, 7, "secret", "127.0.0.1");
+    server_listen(&c);
+    one.sin6_port = htons(c.port);
+    fd = listen_silently((struct sockaddr *)&one, sizeof one);
+    snprintf(address, sizeof address, "two.test:1@%d", c.port);
+    CHECK(dial_works(&a, address));
+    close(fd);
+    server_close(&c);
+    end(&a, &b);
+}
+
 TEST(who_answers_nothing_is_waited_for_two_seconds)
 {
     struct server a, b;
     struct sockaddr_in any = {.sin_family = AF_INET};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
     uint64_t start_ms;
+    int fd;
 
     begin(&a, &b);
     any.sin_port = htons(a.port);
-    CHECK(bind(fd, (struct sockaddr *)&any, sizeof any) == 0);
-    CHECK(listen(fd, 5) == 0);
+    fd = listen_silently((struct sockaddr *)&any, sizeof any);
     start_ms = uv_now(&loop);
     CHECK(dial_fails(&b, a.address, 0, "too long"));
     CHECK(uv_now(&loop) - start_ms >= 2000);
@@ -563,6 +634,7 @@ int main(void)
         ipv6_works_where_it_is_there, without_a_secret_only_this_host_is_listened_to,
         an_address_that_is_taken_is_an_error, a_stranger_that_says_nothing_is_let_go_of,
         a_stranger_that_says_something_else_is_closed_at_once, strangers_do_not_keep_peers_out,
+        strangers_do_not_push_peers_out, an_address_that_is_silent_is_given_up_for_the_next,
         who_answers_nothing_is_waited_for_two_seconds, requests_are_replied_to,
         a_server_without_a_group_may_ask_to_join, a_call_does_not_wait_forever,
         requests_are_bounded_and_must_end, what_is_under_way_ends_when_a_server_closes,

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "rdb/crc64.h"
+#include "replica/frame.h"
 #include "test/lib/check.h"
 #include "test/lib/loopback.h"
 
@@ -246,6 +247,55 @@ TEST(what_is_interrupted_goes_on)
     end(&p);
 }
 
+/* A caller is sent this much, and no more. */
+enum { MORSEL = 60000 };
+
+static void on_caller_of_little(void *context, const struct peer_caller *caller,
+                                uv_stream_t *stream)
+{
+    struct pair *p = context;
+    struct transfer_answer answer = {.size = p->file.size};
+    struct transfer_request request;
+    char path[256], morsel[MORSEL];
+    uv_buf_t out;
+    FILE *file;
+
+    memcpy(&request, caller->request.at, sizeof request);
+    snprintf(path, sizeof path, "%s/%s", p->from_dir, p->name);
+    file = fopen(path, "r");
+    CHECK(fseek(file, (long)request.offset, SEEK_SET) == 0);
+    out = uv_buf_init(morsel, (unsigned)fread(morsel, 1, sizeof morsel, file));
+    fclose(file);
+    p->attempts++;
+    frame_send(stream, (struct bytes){(char *)&answer, sizeof answer}, NULL);
+    CHECK(uv_try_write(stream, &out, 1) == (int)out.len);
+    peer_hang_up(stream);
+}
+
+static void serve_by(struct pair *p, peer_accepted accepted)
+{
+    peer_close(p->from, on_closed, &p->from_closed);
+    CHECK(loopback_run(&loop, &p->from_closed, 1000));
+    peer_free(p->from);
+    p->from_closed = false;
+    p->from = new_peer(1, p->address);
+    CHECK(peer_listen(p->from, accepted, p) == 0);
+}
+
+/* Also what is less than a chunk. */
+TEST(however_little_arrives_is_kept)
+{
+    struct pair p;
+
+    begin(&p, 5 * MORSEL - CRC);
+    serve_by(&p, on_caller_of_little);
+    fetch(&p);
+    CHECK(loopback_run(&loop, &p.done, 5000));
+    CHECK(has_come(&p));
+    CHECK(p.attempts == 5);
+    end(&p);
+}
+
 TEST(what_an_earlier_process_got_is_gone_on_from)
 {
     char part[MANIFEST_NAME + 8], command[512];
@@ -427,12 +477,7 @@ TEST(only_files_of_snapshots_are_sent)
     struct pair p;
 
     begin(&p, 5000);
-    peer_close(p.from, on_closed, &p.from_closed);
-    CHECK(loopback_run(&loop, &p.from_closed, 1000));
-    peer_free(p.from);
-    p.from_closed = false;
-    p.from = new_peer(1, p.address);
-    CHECK(peer_listen(p.from, on_any_caller, &p) == 0);
+    serve_by(&p, on_any_caller);
     write_file(p.from_dir, "metadata1", "x", 1);
     CHECK(strcmp(answer_to_name(&p, "metadata1", 0), no_request) == 0);
     CHECK(strcmp(answer_to_name(&p, "../etc/passwd", 0), no_request) == 0);
@@ -453,9 +498,9 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     log_set_file("/dev/null");
     return RUN(files_of_all_sizes_arrive, what_is_interrupted_goes_on,
-               what_an_earlier_process_got_is_gone_on_from, what_is_wrong_is_fetched_anew,
-               a_file_that_stays_wrong_gets_no_name, a_file_that_is_not_there_is_waited_for,
-               another_file_of_the_same_name_is_refused,
+               however_little_arrives_is_kept, what_an_earlier_process_got_is_gone_on_from,
+               what_is_wrong_is_fetched_anew, a_file_that_stays_wrong_gets_no_name,
+               a_file_that_is_not_there_is_waited_for, another_file_of_the_same_name_is_refused,
                a_folder_that_is_not_there_is_an_error_that_lasts,
                a_transfer_may_be_canceled_or_closed_at_any_time, only_files_of_snapshots_are_sent);
 }
