@@ -360,6 +360,33 @@ static void client_unblock(struct call *c)
                      block_end(s, fails ? "UNBLOCKED client unblocked via CLIENT UNBLOCK" : NULL));
 }
 
+static void client_consistency(struct call *c)
+{
+    struct session *s = c->session;
+
+    if (c->argc > 3) {
+        call_fail_arity(c);
+        return;
+    }
+    if (c->argc == 2) {
+        reply_string(c, consistency_names[session_consistency(s)]);
+        return;
+    }
+    if (call_is(c, 2, "default")) {
+        s->consistency = CONSISTENCY_DEFAULT;
+        reply_ok(c);
+        return;
+    }
+    for (int i = 0; consistency_names[i] != NULL; i++) {
+        if (call_is(c, 2, consistency_names[i])) {
+            s->consistency = (enum consistency)i;
+            reply_ok(c);
+            return;
+        }
+    }
+    call_fail_syntax(c);
+}
+
 /* Only ON is answered, and that even if nothing was until now. */
 static void client_reply(struct call *c)
 {
@@ -413,6 +440,7 @@ enum {
 
 const struct command client_subcommands[] = {
     {.name = "caching", .arity = 3, .flags = ANYONE, .run = client_caching, .group = "connection", .since = "6.0.0", .complexity = "O(1)", .summary = "Sets whether what the next request reads is tracked", .syntax = "<YES | NO>"},
+    {.name = "consistency", .arity = -2, .flags = ANYONE, .run = client_consistency, .group = "connection", .since = "7.0.0", .complexity = "O(1)", .summary = "Sets which past the reads of this connection may show, or returns that", .syntax = "[STRICT | LEADER | ANY | DEFAULT]"},
     {.name = "getname", .arity = 2, .flags = ANYONE, .run = client_getname, .group = "connection", .since = "2.6.9", .complexity = "O(1)", .summary = "Returns the name of this connection", .syntax = ""},
     {.name = "getredir", .arity = 2, .flags = ANYONE, .run = client_getredir, .group = "connection", .since = "6.0.0", .complexity = "O(1)", .summary = "Returns which connection is told of what this one tracks, or -1", .syntax = ""},
     {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "connection", .since = "5.0.0", .complexity = "O(1)", .summary = "Returns this text", .syntax = ""},

@@ -32,10 +32,11 @@ struct wait {
     bool again;     /* The request has been run again, and waits on. */
     bool timed_out; /* It is being run for the last time. */
     bool any_change;
+    bool progress;
     enum value_type type;
     int64_t deadline_ms; /* 0: none. */
     uint64_t arrival;
-    struct wait *next; /* Of those postponed. */
+    struct wait *next; /* Of those postponed, or of those that wait for progress. */
     struct wait *previous;
     size_t argc;
     struct bytes *argv; /* Views of memory behind the array. */
@@ -95,29 +96,29 @@ static void leave_key(struct waiting *w, struct waiter *waiter)
     forget_if_unused(w, k);
 }
 
-static void join_postponed(struct waiting *w, struct wait *wait)
+static void join_list(struct wait_list *l, struct wait *wait)
 {
     wait->next = NULL;
-    wait->previous = w->postponed_last;
-    if (w->postponed_last != NULL) {
-        w->postponed_last->next = wait;
+    wait->previous = l->last;
+    if (l->last != NULL) {
+        l->last->next = wait;
     } else {
-        w->postponed_first = wait;
+        l->first = wait;
     }
-    w->postponed_last = wait;
+    l->last = wait;
 }
 
-static void leave_postponed(struct waiting *w, struct wait *wait)
+static void leave_list(struct wait_list *l, struct wait *wait)
 {
     if (wait->previous != NULL) {
         wait->previous->next = wait->next;
     } else {
-        w->postponed_first = wait->next;
+        l->first = wait->next;
     }
     if (wait->next != NULL) {
         wait->next->previous = wait->previous;
     } else {
-        w->postponed_last = wait->previous;
+        l->last = wait->previous;
     }
 }
 
@@ -147,8 +148,11 @@ static void leave_deadlines(struct waiting *w, struct wait *wait)
 static void leave(struct waiting *w, struct wait *wait)
 {
     if (wait->postponed) {
-        leave_postponed(w, wait);
+        leave_list(&w->postponed, wait);
         return;
+    }
+    if (wait->progress) {
+        leave_list(&w->progress, wait);
     }
     leave_deadlines(w, wait);
     for (size_t i = 0; i < wait->key_count; i++) {
@@ -184,6 +188,7 @@ void block_drop(struct session *s)
 {
     struct wait *wait = TAKE(s->wait);
 
+    s->operation = 0;
     if (wait != NULL) {
         leave(&s->engine->waiting, wait);
         wait_free(wait);
@@ -237,6 +242,10 @@ bool call_block(struct call *c, const struct block *b)
     wait->any_change = b->any_change;
     wait->deadline_ms = b->timeout_ms == 0 ? 0 : c->now_ms + b->timeout_ms;
     wait->again = true;
+    wait->progress = b->progress;
+    if (wait->progress) {
+        join_list(&w->progress, wait);
+    }
     join_deadlines(w, wait);
     for (size_t i = 0; i < b->count; i++) {
         join_key(w, &wait->keys[i], wait, c->db, wait->argv[b->first + i]);
@@ -257,7 +266,7 @@ void block_postpone(struct session *s, size_t argc, const struct bytes *argv)
     if (wait == NULL) {
         wait = wait_new(s, 0, argc, argv);
         wait->postponed = true;
-        join_postponed(&s->engine->waiting, wait);
+        join_list(&s->engine->waiting.postponed, wait);
     }
     wait->again = true;
 }
@@ -292,14 +301,31 @@ void block_resume(struct engine *e)
 {
     struct waiting *w = &e->waiting;
     uint64_t last = w->arrivals;
-    struct wait *wait = w->postponed_first;
+    struct wait *wait = w->postponed.first;
 
     while (wait != NULL && wait->arrival <= last) {
-        leave_postponed(w, wait);
-        join_postponed(w, wait);
+        leave_list(&w->postponed, wait);
+        join_list(&w->postponed, wait);
         wait->arrival = ++w->arrivals;
         run_again(wait);
-        wait = w->postponed_first;
+        wait = w->postponed.first;
+    }
+}
+
+void block_run_again(struct session *s)
+{
+    assert(block_is_blocked(s));
+    run_again(s->wait);
+}
+
+/* A request that is run again waits on, or leaves the list alone. */
+void block_progress(struct engine *e)
+{
+    struct wait *next;
+
+    for (struct wait *wait = e->waiting.progress.first; wait != NULL; wait = next) {
+        next = wait->next;
+        run_again(wait);
     }
 }
 

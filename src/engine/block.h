@@ -16,12 +16,17 @@ struct session;
 struct wait;
 struct waited_key;
 
+struct wait_list {
+    struct wait *first, *last;
+};
+
 /* All that wait with an engine. */
 struct waiting {
     struct table *keys;     /* Keys that are waited for; NULL while there are none. */
     struct tree *deadlines; /* Waits that end by themselves; NULL likewise. */
     struct waited_key *ready_first, *ready_last;
-    struct wait *postponed_first, *postponed_last;
+    struct wait_list postponed;
+    struct wait_list progress; /* Those that wait for servers to have what was written. */
     uint64_t arrivals;
     size_t blocked; /* Sessions that wait for keys or for a time. */
     bool serving;
@@ -32,6 +37,7 @@ struct block {
     size_t first, count;      /* Keys among the arguments of the call; none: for a time only. */
     enum value_type type;     /* Run again when one of them is bound to this type, */
     bool any_change;          /* or, if set, when one of them has changed in any way. */
+    bool progress;            /* Run again behind each block_progress(). */
     int64_t timeout_ms;       /* 0: for ever. */
     size_t argc;              /* What is run again, with the keys in the same places, */
     const struct bytes *argv; /* if not the call's own arguments; NULL: those. */
@@ -66,6 +72,12 @@ bool block_end(struct session *s, const char *error);
 
 /* Ends all waiting for keys and for times with an error. */
 void block_end_all(struct engine *e, const char *error);
+
+/* Runs a request again that waits for a time only. */
+void block_run_again(struct session *s);
+
+/* Runs the requests again that wait for progress. */
+void block_progress(struct engine *e);
 
 /* Forgets that a session waits. */
 void block_drop(struct session *s);

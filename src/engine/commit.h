@@ -125,6 +125,12 @@ void commit_rewind(struct engine *e);
  * cannot be read. */
 bool commit_follow(struct engine *e, struct bytes redo);
 
+/* Returns the number of the entry that the changes of the request at work will be in. */
+static inline uint64_t commit_next_seq(const struct commit *c)
+{
+    return c->sealed + 1;
+}
+
 /* Returns whether something has been executed that is not committed. */
 bool commit_is_pending(const struct engine *e);
 

@@ -24,6 +24,9 @@ struct engine *engine_new(const struct command *const *families, unsigned databa
     e->settings.lfu_log_factor = 10;
     e->settings.lfu_decay_time = 1;
     e->settings.active_expire = true;
+    e->settings.min_replicas_lag_s = 10;
+    e->settings.read_consistency = CONSISTENCY_LEADER;
+    buf_add(&e->settings.sentinel_name, BYTES("mymaster"));
     e->settings.slowlog_us = -1;
     e->settings.latency_tracking = true;
     random_secret(&seed, sizeof seed);
@@ -45,6 +48,7 @@ void engine_free(struct engine *e)
     buf_clear(&e->stale);
     registry_free(e->commands);
     buf_clear(&e->settings.requirepass);
+    buf_clear(&e->settings.sentinel_name);
     mem_free(e);
 }
 
@@ -92,15 +96,27 @@ bool engine_is_over_limit(const struct engine *e)
     return e->settings.maxmemory != 0 && mem_used() > e->settings.maxmemory;
 }
 
-const char *engine_write_refusal(const struct engine *e)
+static bool has_enough_replicas(const struct engine *e)
 {
+    const struct engine_settings *s = &e->settings;
+
+    return s->min_replicas == 0 || s->min_replicas_lag_s == 0 ||
+           group_good_replicas(&e->group, logtime_ms(&e->time), s->min_replicas_lag_s) >=
+               (size_t)s->min_replicas;
+}
+
+const char *engine_write_refusal(struct engine *e)
+{
+    if (!group_leads(&e->group)) {
+        return group_refusal(&e->group, REFUSED_WRITE);
+    }
     if (e->commit.refusal != NULL) {
         return e->commit.refusal;
     }
     if (e->write_refusal != NULL) {
         return e->write_refusal;
     }
-    return e->settings.min_replicas > 0 ? "NOREPLICAS Not enough good replicas to write." : NULL;
+    return has_enough_replicas(e) ? NULL : "NOREPLICAS Not enough good replicas to write.";
 }
 
 enum { FREED_IN_A_TURN = 500 };
@@ -129,6 +145,9 @@ static bool free_waiting(const struct engine *e)
 
 bool engine_out_of_memory(struct engine *e)
 {
+    if (!group_leads(&e->group)) { /* What it has to keep is the leader's to decide. */
+        return false;
+    }
     if (!engine_is_over_limit(e) || e->running.is_script) {
         return engine_is_over_limit(e);
     }
@@ -203,6 +222,9 @@ bool engine_run(struct session *s, const struct command *command, struct sink *r
     undo_bytes = e->journal.arena.used - mark.arena.used;
     if (c.failed) {
         batch_rollback(e, mark);
+    }
+    if (e->journal.changes != mark.changes) {
+        s->last_write_seq = commit_next_seq(&e->commit);
     }
     measure_end(&c, &timing, undo_bytes);
     report(&c);

@@ -38,7 +38,12 @@ struct engine_settings {
     bool cron_stands;            /* On in tests only: nothing happens by itself. */
     bool transaction_rollback;   /* A command that fails undoes its whole transaction. */
     bool scripts_may_test;       /* On in tests only: scripts may call what waits, or looks. */
-    int min_replicas;            /* Others that must have a write; there are none. */
+    int min_replicas;            /* Others that must be there for a write, */
+    int min_replicas_lag_s;      /* having answered within so many seconds; 0: none need. */
+    int read_consistency;        /* enum consistency */
+    bool cluster_enabled;        /* The group answers as a cluster of one shard. */
+    struct buf sentinel_name;    /* What the group is called by clients that ask a Sentinel. */
+    int port;                    /* Where this server listens; 0: on no TCP port. */
     unsigned notify;             /* Events that are told of, a set of enum event_class. */
     size_t tracking_max_keys;    /* tracking-table-max-keys; 0: no limit. */
     int64_t slowlog_us;          /* slowlog-log-slower-than; below 0: nothing is. */
@@ -174,8 +179,9 @@ uint32_t engine_flags(const struct engine *e, const struct command *cmd, const s
 bool engine_free_some(void);
 bool engine_has_to_free(void);
 
-/* Returns what commands that write are refused with now; NULL if they are not. */
-const char *engine_write_refusal(const struct engine *e);
+/* Returns what commands that write are refused with now; NULL if they are not. The text is
+ * good until the next call. */
+const char *engine_write_refusal(struct engine *e);
 
 /* Returns whether memory is over the limit. */
 bool engine_is_over_limit(const struct engine *e);

@@ -198,7 +198,8 @@ bool evict(struct engine *e)
 
     assert(!e->running.is_script);
     assert(!batch_has_records(e));
-    while (e->settings.maxmemory_policy != EVICT_NONE && engine_is_over_limit(e)) {
+    while (group_leads(&e->group) && e->settings.maxmemory_policy != EVICT_NONE &&
+           engine_is_over_limit(e)) {
         struct victim victim = choose(e);
         if (victim.value == NULL) {
             return false;

@@ -33,7 +33,8 @@ void expiry_remove(struct engine *e, unsigned db, struct bytes key)
 {
     const struct value *v = keyspace_find_any(e->data->db[db], key);
 
-    if (v == NULL || e->running.is_script || batch_has_records(e) || pause_stops_writes(e) ||
+    if (v == NULL || !group_leads(&e->group) || e->running.is_script || batch_has_records(e) ||
+        pause_stops_writes(e) ||
         keyspace_find(e->data->db[db], key, logtime_ms(&e->time)) != NULL) {
         return;
     }
@@ -69,7 +70,7 @@ void expiry_note_stale(struct engine *e, unsigned db, struct bytes key)
     enum { STALE_MAX = 64 * 1024 }; /* More will be removed without being asked for. */
     struct stale stale = {db, key.len};
 
-    if (e->stale.len < STALE_MAX) {
+    if (group_leads(&e->group) && e->stale.len < STALE_MAX) {
         buf_add(&e->stale, (struct bytes){(const char *)&stale, sizeof stale});
         buf_add(&e->stale, key);
     }
@@ -111,7 +112,8 @@ static bool expire_until(struct engine *e, int64_t end_us)
 bool expiry_run(struct engine *e, int64_t budget_us)
 {
     int64_t start_us = clock_monotonic_us();
-    bool more = !pause_stops_writes(e) && expire_until(e, start_us + budget_us);
+    bool more =
+        group_leads(&e->group) && !pause_stops_writes(e) && expire_until(e, start_us + budget_us);
     int64_t spent_us = clock_monotonic_us() - start_us;
 
     e->stats.expire_us += (uint64_t)spent_us;

@@ -1,5 +1,6 @@
 /* Expiry: removing what has expired. For all who look it is gone already; its removal is
- * a batch of the engine's own. */
+ * a batch of the engine's own. A server that does not lead removes nothing: it is told
+ * by the leader. */
 #ifndef ENGINE_EXPIRY_H
 #define ENGINE_EXPIRY_H
 

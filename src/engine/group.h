@@ -5,13 +5,14 @@
 #ifndef ENGINE_GROUP_H
 #define ENGINE_GROUP_H
 
-#include "base/bytes.h"
+#include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct engine;
+struct group_ops;
 
 enum group_role {
     GROUP_LEADER,    /* Takes writes. */
@@ -34,8 +35,15 @@ struct member {
     enum member_role role;
 
     /* What the leader knows of others. */
-    uint64_t stored_index; /* It has everything up to there on its disk. */
-    int64_t heard_ms;      /* Log time when it last answered; 0: never. */
+    uint64_t stored_index; /* It has everything up to there on its disk; */
+    uint64_t stored_seq;   /* of the entries of this server (see engine/commit.h): up to there. */
+    int64_t heard_ms;      /* Log time when it last answered; 0: never. Of the leader: spoke. */
+};
+
+/* Where clients find a server. */
+struct group_address {
+    char host[256];
+    int port;
 };
 
 struct group {
@@ -52,8 +60,25 @@ struct group {
     uint64_t applied_index;  /* the last whose changes have been made here, */
     uint64_t snapshot_index; /* the last in the newest snapshot. */
 
+    uint64_t stored_seq; /* As a member's, of this server itself. */
+
     struct member *members; /* By id; mem_alloc(). */
     size_t count;
+
+    char id[41]; /* Of the group itself: as Redis's master_replid. Empty: unknown. */
+
+    /* What operators ask of it: see engine/operation.h. */
+    const struct group_ops *ops; /* NULL: there is no log. */
+    void *ops_context;
+    uint64_t operations; /* How many there have been. */
+    const char *outcome; /* Of the one whose end is being told. */
+
+    /* What clients have been told by group_leader_changed(). */
+    struct group_address told; /* Where the leader is, or was last; port 0: none was known yet. */
+    bool led;                  /* This server was the leader. */
+    int64_t alone_ms;          /* Log time since when none is known; 0: one is. */
+
+    char refusal[512]; /* The text that group_refusal() has made. */
 };
 
 static inline bool group_leads(const struct group *g)
@@ -72,8 +97,40 @@ static inline const struct member *group_self(const struct group *g)
     return group_find(g, g->self);
 }
 
-/* Returns how many vote. */
+/* Returns how many vote, and how many those are that the leader hears, itself included. */
 size_t group_voters(const struct group *g);
+size_t group_voters_heard(const struct group *g, int64_t now_ms);
+
+/* Returns whether a server has answered lately, as far as this one can know: a follower
+ * takes it that the others have. */
+bool group_hears(const struct group *g, const struct member *m, int64_t now_ms);
+
+/* Returns whether a server is to have what the leader writes, and is not the leader;
+ * whether this server leads, and that one follows it right now. */
+bool group_is_replica(const struct group *g, const struct member *m);
+bool group_is_online(const struct group *g, const struct member *m, int64_t now_ms);
+
+/* Returns how many servers have an entry of this one on their disks: of the others those
+ * that keep the log, and this one if `count_self`. */
+uint64_t group_stored_by(const struct engine *e, uint64_t seq, bool count_self);
+
+/* Returns how many others have answered within so many seconds. */
+size_t group_good_replicas(const struct group *g, int64_t now_ms, int within_s);
+
+/* What is refused on a server that does not lead. */
+enum refused {
+    REFUSED_WRITE,
+    REFUSED_READ,
+};
+
+/* Returns the error that says so, and where the leader is. Good until the next call. */
+const char *group_refusal(struct group *g, enum refused what);
+
+enum { MEMBER_NAME = 40 }; /* Hexadecimal digits. */
+
+/* Writes the name that a server has to clients which ask for nodes of a cluster, or for
+ * Sentinels: it follows from the id. */
+void group_name(uint64_t id, char name[MEMBER_NAME + 1]);
 
 /* Replaces the members; the array is then the group's. */
 void group_set_members(struct group *g, struct member *members, size_t count);

@@ -67,7 +67,7 @@ int64_t pause_deadline_ms(const struct engine *e)
     if (e->pause.ended) {
         return 0;
     }
-    if (e->waiting.postponed_first == NULL) {
+    if (e->waiting.postponed.first == NULL) {
         return INT64_MAX;
     }
     return e->pause.kind == PAUSE_NONE ? 0 : e->pause.until_ms;

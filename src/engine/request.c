@@ -3,6 +3,7 @@
 #include "engine/batch.h"
 #include "engine/call.h"
 #include "engine/expiry.h"
+#include "engine/slot.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -22,19 +23,11 @@ static void drop_code(char *text)
     }
 }
 
-/* A request that is refused before it runs. What a transaction cannot queue makes
- * the whole of it fail; an EXEC that is refused ends it. */
-__attribute__((format(printf, 3, 4))) static void
-refuse(struct session *s, const struct command *cmd, const char *format, ...)
+/* What a transaction cannot queue makes the whole of it fail; an EXEC that is refused
+ * ends it. */
+static void reject(struct session *s, const struct command *cmd, struct bytes error)
 {
     struct sink *reply = session_sink(s);
-    char text[512] = "EXECABORT Transaction discarded because of: ";
-    size_t start = strlen(text);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text + start, sizeof text - start, format, args);
-    va_end(args);
 
     if (cmd != NULL) {
         s->engine->measures.commands[cmd->number].rejected++;
@@ -42,12 +35,29 @@ refuse(struct session *s, const struct command *cmd, const char *format, ...)
     if (cmd != NULL && (cmd->flags & COMMAND_EXECUTES)) {
         session_drop_queue(s);
         watch_drop_all(&s->engine->watchers, s);
+    }
+    measure_error(s->engine, error);
+    s->multi_failed |= s->in_multi;
+    reply->ops->error(reply, error);
+}
+
+/* A request that is refused before it runs. */
+__attribute__((format(printf, 3, 4))) static void
+refuse(struct session *s, const struct command *cmd, const char *format, ...)
+{
+    char text[640] = "EXECABORT Transaction discarded because of: ";
+    size_t start = strlen(text);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text + start, sizeof text - start, format, args);
+    va_end(args);
+
+    if (cmd != NULL && (cmd->flags & COMMAND_EXECUTES)) {
         drop_code(text + start);
         start = 0;
     }
-    measure_error(s->engine, bytes_of(text + start));
-    s->multi_failed |= s->in_multi;
-    reply->ops->error(reply, bytes_of(text + start));
+    reject(s, cmd, bytes_of(text + start));
 }
 
 static void refuse_unknown(struct session *s, size_t argc, const struct bytes *argv)
@@ -97,18 +107,25 @@ static void refuse_subscribed(struct session *s, const struct command *cmd)
            (int)name.len, name.at);
 }
 
-/* Returns whether a request is to run something with this flag: itself, or what is queued. */
+/* Returns the flags of all that a request is to run: itself, and what is queued if it is
+ * EXEC. Of those in `missing`, it returns the ones that something does not have. */
+static uint32_t all_flags(const struct session *s, const struct command *cmd,
+                          const struct bytes *argv, uint32_t missing)
+{
+    uint32_t flags = engine_flags(s->engine, cmd, argv) ^ missing;
+
+    if (cmd->flags & COMMAND_EXECUTES) {
+        for (size_t i = 0; i < s->queue_len; i++) {
+            flags |= engine_flags(s->engine, s->queue[i].command, s->queue[i].argv) ^ missing;
+        }
+    }
+    return flags;
+}
+
 static bool has_flag(const struct session *s, const struct command *cmd, const struct bytes *argv,
                      uint32_t flag)
 {
-    if (cmd->flags & COMMAND_EXECUTES) {
-        for (size_t i = 0; i < s->queue_len; i++) {
-            if (engine_flags(s->engine, s->queue[i].command, s->queue[i].argv) & flag) {
-                return true;
-            }
-        }
-    }
-    return (engine_flags(s->engine, cmd, argv) & flag) != 0;
+    return (all_flags(s, cmd, argv, 0) & flag) != 0;
 }
 
 /* Whether a request is not run now, but put into a transaction, which takes memory. */
@@ -117,11 +134,91 @@ static bool is_queued(const struct session *s, const struct command *cmd)
     return s->in_multi && !(cmd->flags & COMMAND_IMMEDIATE);
 }
 
+/* A server that does not lead. */
+
+static void note_key(size_t place, unsigned flags, void *context)
+{
+    size_t *first = context;
+
+    if (*first == 0 && !(flags & KEY_NOT_KEY)) {
+        *first = place;
+    }
+}
+
+/* Finds the first key that a request names. Returns false if it names none. */
+static bool first_key(const struct command *cmd, size_t argc, const struct bytes *argv,
+                      struct bytes *key)
+{
+    size_t place = 0;
+
+    command_keys(cmd, argc, argv, note_key, &place);
+    if (place > 0) {
+        *key = argv[place];
+    }
+    return place > 0;
+}
+
+/* Likewise, of all that it is to run. */
+static bool first_key_of_all(const struct session *s, const struct command *cmd, size_t argc,
+                             const struct bytes *argv, struct bytes *key)
+{
+    bool found = first_key(cmd, argc, argv, key);
+
+    for (size_t i = 0; i < s->queue_len && (cmd->flags & COMMAND_EXECUTES) && !found; i++) {
+        found = first_key(s->queue[i].command, s->queue[i].argc, s->queue[i].argv, key);
+    }
+    return found;
+}
+
+/* Clients of a cluster are sent to the leader, if they name a key: so they are used to it. */
+static void refuse_here(struct session *s, const struct command *cmd, size_t argc,
+                        const struct bytes *argv, enum refused what)
+{
+    struct group *g = &s->engine->group;
+    const struct member *leader = group_leader(g);
+    struct bytes key;
+    BUF_LOCAL(text);
+
+    if (leader == NULL || !s->is_cluster_client || !first_key_of_all(s, cmd, argc, argv, &key)) {
+        refuse(s, cmd, "%s", group_refusal(g, what));
+        return;
+    }
+    buf_addf(&text, "MOVED %u %s:%d", slot_of(key), leader->host, leader->port);
+    reject(s, cmd, buf_bytes(&text));
+}
+
+/* Returns false, having refused the request, if it needs the leader, or the data while
+ * there are none yet. */
+static bool may_run_here(struct session *s, const struct command *cmd, size_t argc,
+                         const struct bytes *argv)
+{
+    uint32_t flags = all_flags(s, cmd, argv, COMMAND_LOADING);
+    bool any = session_consistency(s) == CONSISTENCY_ANY;
+
+    if (s->engine->group.role == GROUP_LOADING) {
+        if (flags & COMMAND_LOADING) {
+            refuse(s, cmd, "LOADING Redis is loading the dataset in memory");
+        }
+        return !(flags & COMMAND_LOADING);
+    }
+    if (flags & COMMAND_WRITE) {
+        refuse_here(s, cmd, argc, argv, REFUSED_WRITE);
+        return false;
+    }
+    if (!any && (flags & (COMMAND_READONLY | COMMAND_SCRIPT))) {
+        refuse_here(s, cmd, argc, argv, REFUSED_READ);
+        return false;
+    }
+    return true;
+}
+
 /* Checks what does not depend on the arguments. Returns false, having refused the
  * request, if it may not run now. */
-static bool may_run(struct session *s, const struct command *cmd, const struct bytes *argv)
+static bool may_run(struct session *s, const struct command *cmd, size_t argc,
+                    const struct bytes *argv)
 {
     struct engine *e = s->engine;
+    const char *refusal;
 
     if (!s->authenticated && e->settings.requirepass.len > 0 && !(cmd->flags & COMMAND_NO_AUTH)) {
         refuse(s, cmd, "NOAUTH Authentication required.");
@@ -134,12 +231,16 @@ static bool may_run(struct session *s, const struct command *cmd, const struct b
                e->running.is_function ? "FUNCTION" : "SCRIPT");
         return false;
     }
+    if (!group_leads(&e->group) && !may_run_here(s, cmd, argc, argv)) {
+        return false;
+    }
     if (engine_out_of_memory(e) && (is_queued(s, cmd) || has_flag(s, cmd, argv, COMMAND_DENYOOM))) {
         refuse(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
         return false;
     }
-    if (engine_write_refusal(e) != NULL && has_flag(s, cmd, argv, COMMAND_WRITE)) {
-        refuse(s, cmd, "%s", engine_write_refusal(e));
+    refusal = group_leads(&e->group) ? engine_write_refusal(e) : NULL;
+    if (refusal != NULL && has_flag(s, cmd, argv, COMMAND_WRITE)) {
+        refuse(s, cmd, "%s", refusal);
         return false;
     }
     if (s->subscriptions.count > 0 && s->sink.sink.version == RESP2 &&
@@ -214,7 +315,7 @@ static void handle_request(struct session *s, size_t argc, const struct bytes *a
         refuse_arity(s, container, cmd);
     } else {
         note_request(s, container, cmd);
-        if (!may_run(s, cmd, argv)) {
+        if (!may_run(s, cmd, argc, argv)) {
             return;
         }
         if (s->engine->pause.kind != PAUSE_NONE && pause_holds(s, cmd, argv)) {

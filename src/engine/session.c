@@ -8,9 +8,16 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+const char *const consistency_names[] = {
+    [CONSISTENCY_STRICT] = "strict",
+    [CONSISTENCY_LEADER] = "leader",
+    [CONSISTENCY_ANY] = "any",
+    NULL,
+};
+
 void session_init(struct session *s, struct engine *e)
 {
-    *s = (struct session){.engine = e, .fd = -1};
+    *s = (struct session){.engine = e, .fd = -1, .consistency = CONSISTENCY_DEFAULT};
     resp_sink_init(&s->sink, &s->out, RESP2);
 }
 
@@ -126,6 +133,22 @@ void session_reset(struct session *s)
     s->reply_mode = REPLY_ON;
     s->no_evict = false;
     s->no_touch = false;
+    s->consistency = CONSISTENCY_DEFAULT;
+    s->is_cluster_client = false;
+    s->is_sentinel_client = false;
+}
+
+enum consistency session_consistency(const struct session *s)
+{
+    if (s->consistency != CONSISTENCY_DEFAULT) {
+        return s->consistency;
+    }
+    return (enum consistency)s->engine->settings.read_consistency;
+}
+
+bool session_reads_strictly(const struct session *s)
+{
+    return session_consistency(s) == CONSISTENCY_STRICT;
 }
 
 static void add_tracking_flags(const struct tracker *t, struct buf *out)
@@ -170,6 +193,9 @@ static void add_flags(const struct session *s, struct buf *out)
     }
     if (s->no_touch) {
         buf_add_byte(out, 'T');
+    }
+    if (s->consistency == CONSISTENCY_ANY) {
+        buf_add_byte(out, 'r');
     }
     if (out->len == before) {
         buf_add_byte(out, 'N');

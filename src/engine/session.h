@@ -23,6 +23,16 @@ enum reply_mode {
     REPLY_SKIP_NEXT,
 };
 
+/* Which past a read may show; the first three in the order of the names that
+ * read-consistency has. */
+enum consistency {
+    CONSISTENCY_STRICT,  /* None: the leader answers, once it knows that it still leads. */
+    CONSISTENCY_LEADER,  /* That of a leader which does not know yet that it leads no more. */
+    CONSISTENCY_ANY,     /* That of any server. */
+    CONSISTENCY_DEFAULT, /* As the option says. */
+};
+extern const char *const consistency_names[]; /* Of those but the last one; ends in NULL. */
+
 /* A request that waits for EXEC. */
 struct queued {
     const struct command *command;
@@ -68,6 +78,12 @@ struct session {
     bool monitors; /* In engine->monitors. */
     struct session *next_monitor;
     struct tracker *tracker; /* NULL: it has never tracked. */
+
+    enum consistency consistency;
+    bool is_cluster_client;  /* Has asked for nodes: it understands MOVED. */
+    bool is_sentinel_client; /* Has asked where the leader is. */
+    uint64_t last_write_seq; /* Of the entry with its last write; 0: it has made none. */
+    uint64_t operation;      /* Whose end it waits for: see engine/operation.h; 0: none. */
 
     struct wait *wait; /* It waits, and takes no requests: see engine/block.h. NULL: it does not. */
 
@@ -116,6 +132,10 @@ void session_set_resp(struct session *s, enum resp_version version);
 
 /* Returns the bytes of memory that the session and its connection's buffers take up. */
 size_t session_memory(const struct session *s);
+
+/* Returns how the session reads; whether only of what is sure to be the present. */
+enum consistency session_consistency(const struct session *s);
+bool session_reads_strictly(const struct session *s);
 
 /* Appends the line of CLIENT LIST, without a line feed. */
 void session_describe(const struct session *s, struct buf *out);

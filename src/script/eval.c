@@ -229,7 +229,7 @@ static struct script *compile_new(struct call *c, struct bytes text)
 }
 
 /* A script that is loaded is kept as data are: it is there for EVALSHA until SCRIPT
- * FLUSH, wherever the data go. */
+ * FLUSH, wherever the data go. A server that does not lead keeps it to itself. */
 static void script_load(struct call *c)
 {
     struct cache *cache = c->engine->script->cache;
@@ -244,7 +244,8 @@ static void script_load(struct call *c)
     }
     cache_keep(cache, s);
     sha = (struct bytes){s->sha, SHA1_HEX};
-    if (texts_find(c->engine->data->texts[TEXT_SCRIPT], sha) == NULL) {
+    if (group_leads(&c->engine->group) &&
+        texts_find(c->engine->data->texts[TEXT_SCRIPT], sha) == NULL) {
         call_make(c, change_text_put(TEXT_SCRIPT, text_new(sha, s->text)));
     }
     reply_bytes(c, sha);
@@ -268,7 +269,9 @@ static void script_flush(struct call *c)
     }
     cache_flush(r->cache);
     runtime_drop_lua(r);
-    call_remove_texts(c, TEXT_SCRIPT);
+    if (group_leads(&c->engine->group)) {
+        call_remove_texts(c, TEXT_SCRIPT);
+    }
     reply_ok(c);
 }
 

@@ -100,6 +100,12 @@ const char *server_apply(struct server *s, const char **option)
     to->proto_max_bulk_len = from->engine.proto_max_bulk_len;
     to->transaction_rollback = from->engine.transaction_rollback;
     to->min_replicas = from->engine.min_replicas;
+    to->min_replicas_lag_s = from->engine.min_replicas_lag_s;
+    to->read_consistency = from->engine.read_consistency;
+    to->cluster_enabled = from->engine.cluster_enabled;
+    to->port = from->net.port;
+    to->sentinel_name.len = 0;
+    buf_add(&to->sentinel_name, buf_bytes(&from->engine.sentinel_name));
     to->slowlog_us = from->engine.slowlog_us;
     to->slowlog_len = from->engine.slowlog_len;
     to->latency_ms = from->engine.latency_ms;
