@@ -8,6 +8,12 @@
  *     <2 [ "message" "a" "b" ]            what else the second session has been sent
  *     advance 1500                        lets 1500 milliseconds pass
  *     set transaction-rollback 1          gives a setting another value, to the end
+ *     group follower 2 1 1=10.0.0.1:6379 2=10.0.0.2:6379     makes the server this: the
+ *                                         role, its own id, the leader's, all members
+ *     group none                          makes it one without a log again
+ *     stored 3 1                          member 3 has all entries but the last on its disk
+ *     ended                               the last operation of RAFT has ended
+ *     ended ERR no                        with an error
  *
  * test/lib/spelling.h says how words and replies are spelled. A quoted word goes on in the
  * next line until its quote ends.
@@ -21,11 +27,14 @@
 #include "base/mem.h"
 #include "command/families.h"
 #include "engine/call.h"
+#include "engine/leadership.h"
+#include "engine/operation.h"
 #include "engine/request.h"
 #include "script/script.h"
 #include "test/lib/spelling.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,6 +71,7 @@ struct scenario {
     struct dataset *follower;
     struct reply undone;           /* To the last request, when it was rolled back, */
     struct reply final;            /* and when it was not. */
+    uint64_t operation;            /* The last that was begun. */
     unsigned requests, complaints; /* Since the last prose. */
     unsigned passed, failed;
 };
@@ -224,6 +234,8 @@ static void make_undone(struct scenario *s, const struct session *original, size
     session_init(&session, e);
     session.db = original->db;
     session.authenticated = original->authenticated;
+    session.consistency = original->consistency;
+    session.is_cluster_client = original->is_cluster_client;
     session_set_resp(&session, original->sink.sink.version);
     e->monitors = NULL;
     e->log = (struct engine_log){.append = undo};
@@ -270,11 +282,12 @@ static void make_final(struct scenario *s, struct session *session, const struct
     }
 }
 
-/* A session that was ended is followed by a new one. */
+/* A session that was ended is followed by a new one, once all it was sent has been looked
+ * at. */
 static void renew_ended_sessions(struct scenario *s)
 {
     for (size_t i = 0; i < SESSIONS; i++) {
-        if (s->session[i]->closing) {
+        if (s->session[i]->closing && s->session[i]->out.len == 0) {
             session_free(s->session[i]);
             s->session[i] = session_new(s->engine);
         }
@@ -369,9 +382,141 @@ static void set(struct scenario *s, struct bytes text)
         script_settings.strict_keys = (int)value;
     } else if (bytes_is(name, "transaction-rollback")) {
         s->engine->settings.transaction_rollback = value != 0;
+    } else if (bytes_is(name, "cluster-enabled")) {
+        s->engine->settings.cluster_enabled = value != 0;
+    } else if (bytes_is(name, "min-replicas-to-write")) {
+        s->engine->settings.min_replicas = (int)value;
     } else {
         complain(s, "there is no such setting");
     }
+}
+
+/* The group. */
+
+static struct bytes take_word(struct bytes *line)
+{
+    const char *space = line->len > 0 ? memchr(line->at, ' ', line->len) : NULL;
+    struct bytes word = {line->at, space != NULL ? (size_t)(space - line->at) : line->len};
+
+    drop(line, word.len + (space != NULL));
+    return word;
+}
+
+static uint64_t take_number(struct scenario *s, struct bytes *line)
+{
+    int64_t number = 0;
+
+    if (!number_parse_int(take_word(line), &number) || number < 0) {
+        complain(s, "there should be a number");
+    }
+    return (uint64_t)number;
+}
+
+/* Reads "id=host:port", with "/standby" or "/spare" behind it. Members have answered just
+ * now, and the peer port is 10000 above the other. */
+static bool read_member(struct bytes word, struct member *m)
+{
+    char text[300], role[16] = "";
+    int len;
+
+    bytes_to_string(word, text, sizeof text);
+    len = sscanf(text, "%" SCNu64 "=%255[^:]:%d/%15s", &m->id, m->host, &m->port, role);
+    m->peer_port = m->port + 10000;
+    m->role = strcmp(role, "standby") == 0 ? MEMBER_STANDBY
+              : strcmp(role, "spare") == 0 ? MEMBER_SPARE
+                                           : MEMBER_VOTER;
+    return len >= 3;
+}
+
+static void read_members(struct scenario *s, struct bytes line)
+{
+    enum { MEMBERS_MAX = 8 };
+    struct member *members = mem_zalloc(MEMBERS_MAX * sizeof *members);
+    size_t count = 0;
+
+    while (line.len > 0 && count < MEMBERS_MAX) {
+        struct member *m = &members[count++];
+        if (!read_member(take_word(&line), m)) {
+            complain(s, "this is no member");
+        }
+        m->heard_ms = logtime_ms(&s->engine->time);
+    }
+    group_set_members(&s->engine->group, members, count);
+}
+
+static const char *begin_operation(void *context, const struct operation *o)
+{
+    struct scenario *s = context;
+
+    s->operation = o->number;
+    return o->kind == OPERATION_BOOTSTRAP ? "ERR This server is in a group already" : NULL;
+}
+
+static const struct group_ops group_ops = {.begin = begin_operation};
+
+static enum group_role group_role_of(struct scenario *s, struct bytes word)
+{
+    static const char *const words[] = {"leader", "follower", "candidate", "loading"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (bytes_is(word, words[i])) {
+            return (enum group_role)i;
+        }
+    }
+    complain(s, "this is no role in a group");
+    return GROUP_LEADER;
+}
+
+static void set_group(struct scenario *s, struct bytes line)
+{
+    struct group *g = &s->engine->group;
+    struct bytes word = take_word(&line);
+
+    g->exists = !bytes_is(word, "none");
+    g->ops = g->exists ? &group_ops : NULL;
+    g->ops_context = s;
+    if (g->exists) {
+        g->role = group_role_of(s, word);
+        g->self = take_number(s, &line);
+        g->leader = take_number(s, &line);
+        read_members(s, line);
+        g->term++;
+        g->last_index = 12;
+        g->applied_index = 10;
+        group_leader_changed(s->engine);
+    } else {
+        group_clear(g);
+        *g = (struct group){0};
+    }
+    renew_ended_sessions(s);
+}
+
+static void set_stored(struct scenario *s, struct bytes line)
+{
+    struct group *g = &s->engine->group;
+    uint64_t id = take_number(s, &line);
+    uint64_t lacks = take_number(s, &line);
+    uint64_t seq = s->engine->commit.sealed - lacks;
+
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->members[i].id == id) {
+            g->members[i].stored_seq = seq;
+            g->members[i].stored_index = g->last_index - lacks;
+            g->members[i].heard_ms = logtime_ms(&s->engine->time);
+        }
+    }
+    if (id == g->self) {
+        g->stored_seq = seq;
+    }
+    group_progress(s->engine);
+}
+
+static void end_operation(struct scenario *s, struct bytes error)
+{
+    char text[128];
+
+    bytes_to_string(error, text, sizeof text);
+    operation_end(s->engine, s->operation, error.len > 0 ? text : NULL);
 }
 
 static bool begins(struct bytes *line, struct bytes with)
@@ -399,6 +544,14 @@ static void understand(struct scenario *s, struct bytes line)
         advance(s, line);
     } else if (begins(&line, BYTES("set "))) {
         set(s, line);
+    } else if (begins(&line, BYTES("group "))) {
+        set_group(s, line);
+    } else if (begins(&line, BYTES("stored "))) {
+        set_stored(s, line);
+    } else if (begins(&line, BYTES("ended "))) {
+        end_operation(s, line);
+    } else if (bytes_equal(line, BYTES("ended"))) {
+        end_operation(s, BYTES(""));
     } else if (line.len > 0 && strchr("<>", line.at[0]) != NULL) {
         complain(s, "this is neither a request nor a reply");
     } else if (line.len > 0) {

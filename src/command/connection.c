@@ -136,9 +136,9 @@ static void reply_greeting(struct call *c)
     reply_string(c, "id");
     reply_int(c, (int64_t)c->session->id);
     reply_string(c, "mode");
-    reply_string(c, "standalone");
+    reply_string(c, c->engine->settings.cluster_enabled ? "cluster" : "standalone");
     reply_string(c, "role");
-    reply_string(c, "master");
+    reply_string(c, group_leads(&c->engine->group) ? "master" : "replica");
     reply_string(c, "modules");
     reply_array(c, 0);
 }

@@ -25,6 +25,8 @@ extern const struct command latency_commands[];
 extern const struct command migrate_commands[];
 extern const struct command monitor_commands[];
 extern const struct command pubsub_commands[];
+extern const struct command raft_commands[];
+extern const struct command replication_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command sort_commands[];
@@ -64,6 +66,8 @@ extern const struct command zset_commands[];
     migrate_commands, \
     monitor_commands, \
     pubsub_commands, \
+    raft_commands, \
+    replication_commands, \
     set_commands, \
     slowlog_commands, \
     sort_commands, \

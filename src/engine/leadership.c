@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-static void tell_of_switch(struct engine *e, const struct group_address *old, const struct member *leader)
+static void tell_of_switch(struct engine *e, const struct group_address *old,
+                           const struct member *leader)
 {
     BUF_LOCAL(message);
 

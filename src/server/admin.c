@@ -1,39 +1,8 @@
-/* The commands of the server itself: their table, and the short ones. */
+/* The commands of the server itself: their table. */
 #include "engine/call.h"
 #include "server/commands.h"
 #include "server/memory.h"
 #include "server/server.h"
-
-/* Nobody follows. */
-static void role(struct call *c)
-{
-    reply_array(c, 3);
-    reply_string(c, "master");
-    reply_int(c, 0);
-    reply_array(c, 0);
-}
-
-/* Waits for others to have what was written: since there are none, until the time is
- * up. */
-static void wait_for_replicas(struct call *c)
-{
-    int64_t replicas, timeout_ms;
-
-    if (!call_int(c, 1, &replicas)) {
-        return;
-    }
-    if (!number_parse_int(c->argv[2], &timeout_ms)) {
-        call_fail(c, "ERR timeout is not an integer or out of range");
-        return;
-    }
-    if (timeout_ms < 0 || timeout_ms > INT64_MAX - c->now_ms) {
-        call_fail(c, "ERR timeout is %s", timeout_ms < 0 ? "negative" : "out of range");
-        return;
-    }
-    if (replicas <= 0 || !call_block(c, &(struct block){.timeout_ms = timeout_ms})) {
-        reply_int(c, 0);
-    }
-}
 
 /* clang-format off */
 enum {
@@ -51,10 +20,8 @@ const struct command server_commands[] = {
     {.name = "lastsave", .arity = 1,  .flags = ANY_TIME | COMMAND_FAST, .run = lastsave, .group = "server", .since = "1.0.0", .complexity = "O(1)", .summary = "Returns when the data were last saved", .syntax = ""},
     {.name = "lolwut",   .arity = -1, .flags = COMMAND_READONLY | COMMAND_FAST, .run = lolwut, .group = "server", .since = "5.0.0", .complexity = "O(1)", .summary = "Shows tonight's moon", .syntax = "[VERSION version]"},
     {.name = "memory",   .arity = -2, .subcommands = memory_subcommands, .group = "server", .since = "4.0.0", .complexity = "Depends on the subcommand", .summary = "Tells about the use of memory", .syntax = ""},
-    {.name = "role",     .arity = 1,  .flags = ANY_TIME | COMMAND_NOSCRIPT | COMMAND_FAST, .run = role, .group = "server", .since = "2.8.12", .complexity = "O(1)", .summary = "Tells what this server is to others", .syntax = ""},
     {.name = "save",     .arity = 1,  .flags = SAVES | COMMAND_NO_MULTI, .run = save, .group = "server", .since = "1.0.0", .complexity = "O(N) in the number of keys", .summary = "Saves the data to the file, while nobody else is served", .syntax = ""},
     {.name = "shutdown", .arity = -1, .flags = ADMIN | COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY, .run = shut_down, .group = "server", .since = "1.0.0", .complexity = "O(1)", .summary = "Saves the data, if so configured or told, and ends the server", .syntax = "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]"},
-    {.name = "wait",     .arity = 3,  .flags = COMMAND_NOSCRIPT, .run = wait_for_replicas, .group = "generic", .since = "3.0.0", .complexity = "O(1)", .summary = "Waits until so many other servers have what was written, or for a time, and returns how many have", .syntax = "numreplicas timeout"},
     {0},
 };
 /* clang-format on */

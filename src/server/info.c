@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/call.h"
+#include "engine/group_info.h"
 #include "engine/version.h"
 #include "server/memory.h"
 #include "store/reclaim.h"
@@ -107,8 +108,9 @@ static void add_server(struct server *s, struct buf *out)
     uname(&os);
     buf_addf(out, "redis_version:%s\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0\r\n",
              REDIS_VERSION);
-    buf_addf(out, "redis_build_id:%s\r\nmoonlatch_version:%s\r\nredis_mode:standalone\r\n",
-             MOONLATCH_VERSION, MOONLATCH_VERSION);
+    buf_addf(out, "redis_build_id:%s\r\nmoonlatch_version:%s\r\nredis_mode:%s\r\n",
+             MOONLATCH_VERSION, MOONLATCH_VERSION,
+             s->engine->settings.cluster_enabled ? "cluster" : "standalone");
     buf_addf(out, "os:%s %s %s\r\narch_bits:%zu\r\n", os.sysname, os.release, os.machine,
              8 * sizeof(void *));
     buf_addf(out, "monotonic_clock:%s\r\nmultiplexing_api:epoll\r\n", clock_name());
@@ -241,7 +243,8 @@ static void add_persistence(struct server *s, struct buf *out)
     buf_addf(out, "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n");
     buf_addf(out, "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n");
     buf_addf(out, "current_fork_perc:0.00\r\n");
-    add_zeros(out, "loading async_loading current_cow_size current_cow_peak current_cow_size_age "
+    buf_addf(out, "loading:%d\r\n", s->engine->group.role == GROUP_LOADING);
+    add_zeros(out, "async_loading current_cow_size current_cow_peak current_cow_size_age "
                    "current_save_keys_processed current_save_keys_total aof_enabled "
                    "aof_rewrite_scheduled aof_rewrites "
                    "aof_rewrites_consecutive_failures aof_last_cow_size module_fork_in_progress "
@@ -315,11 +318,12 @@ static void add_stats(struct server *s, struct buf *out)
 
 static void add_replication(struct server *s, struct buf *out)
 {
-    buf_addf(out, "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n");
-    buf_addf(out, "master_replid:%s\r\nmaster_replid2:%040d\r\n", s->replication_id, 0);
-    buf_addf(out, "master_repl_offset:0\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:0\r\n");
-    buf_addf(out, "repl_backlog_size:0\r\nrepl_backlog_first_byte_offset:0\r\n");
-    buf_addf(out, "repl_backlog_histlen:0\r\n");
+    group_add_replication(s->engine, s->replication_id, out);
+}
+
+static void add_raft(struct server *s, struct buf *out)
+{
+    group_add_raft(s->engine, out);
 }
 
 static void add_usage(struct buf *out, int who, const char *suffix)
@@ -364,8 +368,7 @@ static void add_modules(struct server *s, struct buf *out)
 
 static void add_cluster(struct server *s, struct buf *out)
 {
-    (void)s;
-    buf_addf(out, "cluster_enabled:0\r\n");
+    buf_addf(out, "cluster_enabled:%d\r\n", s->engine->settings.cluster_enabled);
 }
 
 static void add_keyspace(struct server *s, struct buf *out)
@@ -395,6 +398,7 @@ static const struct section {
     {"persistence", "Persistence", add_persistence, true},
     {"stats", "Stats", add_stats, true},
     {"replication", "Replication", add_replication, true},
+    {"raft", "Raft", add_raft, true},
     {"scripts", "Scripts", add_scripts, true},
     {"cpu", "CPU", add_cpu, true},
     {"modules", "Modules", add_modules, true},
