@@ -235,7 +235,6 @@ static void make_undone(struct scenario *s, const struct session *original, size
     session.db = original->db;
     session.authenticated = original->authenticated;
     session.consistency = original->consistency;
-    session.is_cluster_client = original->is_cluster_client;
     session_set_resp(&session, original->sink.sink.version);
     e->monitors = NULL;
     e->log = (struct engine_log){.append = undo};

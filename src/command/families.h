@@ -27,6 +27,7 @@ extern const struct command monitor_commands[];
 extern const struct command pubsub_commands[];
 extern const struct command raft_commands[];
 extern const struct command replication_commands[];
+extern const struct command sentinel_commands[];
 extern const struct command set_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command sort_commands[];
@@ -68,6 +69,7 @@ extern const struct command zset_commands[];
     pubsub_commands, \
     raft_commands, \
     replication_commands, \
+    sentinel_commands, \
     set_commands, \
     slowlog_commands, \
     sort_commands, \

@@ -28,9 +28,16 @@ static void tell(struct session *s, enum topic_kind kind, const char *what,
     out->ops->integer(out, (int64_t)count_alike(s, kind));
 }
 
+/* Of Sentinels, whose names begin so. */
+static bool is_sentinel_channel(struct bytes name)
+{
+    return name.len > 0 && (name.at[0] == '+' || name.at[0] == '-');
+}
+
 static void subscribe_to(struct call *c, enum topic_kind kind, const char *what)
 {
     for (size_t i = 1; i < c->argc; i++) {
+        c->session->is_sentinel_client |= is_sentinel_channel(c->argv[i]);
         pubsub_subscribe(c->session, kind, c->argv[i]);
         tell(c->session, kind, what, &c->argv[i]);
     }

@@ -13,22 +13,6 @@ static void raft_info(struct call *c)
     reply_verbatim(c, "txt", buf_bytes(&text));
 }
 
-/* Has the leader carry out an operation. */
-static void lead(struct call *c, struct operation o)
-{
-    const struct group *g = &c->engine->group;
-    const struct member *leader = group_leader(g);
-
-    if (group_leads(g) || call_has_waited(c)) {
-        call_operate(c, o);
-    } else if (leader == NULL) {
-        call_fail(c, "%s", group_refusal(&c->engine->group, REFUSED_WRITE));
-    } else {
-        call_fail(c, "NOTLEADER This server does not lead the group. The leader is %s:%d",
-                  leader->host, leader->port);
-    }
-}
-
 static bool read_id(struct call *c, size_t arg, uint64_t *id)
 {
     int64_t number;
@@ -59,7 +43,7 @@ static void operate_on_member(struct call *c, enum operation_kind kind)
     struct operation o = {.kind = kind};
 
     if (read_member(c, 2, &o.id)) {
-        lead(c, o);
+        call_operate(c, o);
     }
 }
 
@@ -78,7 +62,7 @@ static void raft_add(struct call *c)
     struct operation o = {.kind = OPERATION_ADD, .address = c->argv[3]};
 
     if (read_id(c, 2, &o.id)) {
-        lead(c, o);
+        call_operate(c, o);
     }
 }
 
@@ -104,7 +88,7 @@ static void raft_transfer(struct call *c)
     } else if (c->argc == 3) {
         operate_on_member(c, OPERATION_TRANSFER);
     } else {
-        lead(c, (struct operation){.kind = OPERATION_TRANSFER});
+        call_operate(c, (struct operation){.kind = OPERATION_TRANSFER});
     }
 }
 

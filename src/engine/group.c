@@ -86,6 +86,13 @@ size_t group_good_replicas(const struct group *g, int64_t now_ms, int within_s)
     return count;
 }
 
+void member_add_address(const struct member *m, struct buf *out)
+{
+    bool is_ipv6 = strchr(m->host, ':') != NULL;
+
+    buf_addf(out, "%s%s%s:%d", is_ipv6 ? "[" : "", m->host, is_ipv6 ? "]" : "", m->port);
+}
+
 static const char *const refusals[] = {
     [REFUSED_WRITE] = "READONLY You can't write against a read only replica.",
     [REFUSED_READ] = "READONLY This replica does not answer reads.",
@@ -94,13 +101,15 @@ static const char *const refusals[] = {
 const char *group_refusal(struct group *g, enum refused what)
 {
     const struct member *leader = group_leader(g);
+    BUF_LOCAL(address);
 
     if (leader == NULL) {
         return "CLUSTERDOWN No leader is known: the group is electing one, or a majority of it "
                "cannot be reached. Try again later.";
     }
-    snprintf(g->refusal, sizeof g->refusal, "%s The leader is %s:%d", refusals[what], leader->host,
-             leader->port);
+    member_add_address(leader, &address);
+    snprintf(g->refusal, sizeof g->refusal, "%s The leader is %.*s", refusals[what],
+             (int)address.len, address.at);
     return g->refusal;
 }
 

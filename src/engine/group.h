@@ -97,6 +97,9 @@ static inline const struct member *group_self(const struct group *g)
     return group_find(g, g->self);
 }
 
+/* Appends where its clients connect: "host:port", with brackets around an IPv6 address. */
+void member_add_address(const struct member *m, struct buf *out);
+
 /* Returns how many vote, and how many those are that the leader hears, itself included. */
 size_t group_voters(const struct group *g);
 size_t group_voters_heard(const struct group *g, int64_t now_ms);

@@ -111,8 +111,9 @@ static void add_peer(const struct engine *e, const struct member *m, unsigned nu
     bool knows = group_leads(g) && m->role != MEMBER_SPARE && m->heard_ms > 0;
     uint64_t behind = g->last_index > m->stored_index ? g->last_index - m->stored_index : 0;
 
-    buf_addf(out, "raft_peer%u:id=%" PRIu64 ",addr=%s:%d,peer_port=%d,role=%s,", number, m->id,
-             m->host, m->port, m->peer_port, member_roles[m->role]);
+    buf_addf(out, "raft_peer%u:id=%" PRIu64 ",addr=", number, m->id);
+    member_add_address(m, out);
+    buf_addf(out, ",peer_port=%d,role=%s,", m->peer_port, member_roles[m->role]);
     buf_addf(out, "stored=%" PRIu64 ",lag=%" PRId64 ",heard_ms=%" PRId64 "\r\n", m->stored_index,
              knows ? (int64_t)behind : -1, knows ? logtime_ms(&e->time) - m->heard_ms : -1);
 }
@@ -129,12 +130,11 @@ void group_add_raft(const struct engine *e, struct buf *out)
     }
     buf_addf(out, "raft_role:%s\r\nraft_term:%" PRIu64 "\r\nraft_node_id:%" PRIu64 "\r\n",
              group_roles[g->role], g->term, g->self);
-    buf_addf(out, "raft_leader_id:%" PRIu64 "\r\n", g->leader);
+    buf_addf(out, "raft_leader_id:%" PRIu64 "\r\nraft_leader:", g->leader);
     if (leader != NULL) {
-        buf_addf(out, "raft_leader:%s:%d\r\n", leader->host, leader->port);
-    } else {
-        buf_addf(out, "raft_leader:\r\n");
+        member_add_address(leader, out);
     }
+    buf_addf(out, "\r\n");
     add_indexes(g, out);
     buf_addf(out, "raft_voters:%zu\r\nraft_elections:%" PRIu64 "\r\n", group_voters(g),
              g->elections);

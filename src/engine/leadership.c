@@ -36,7 +36,7 @@ static void tell_of_leader(struct engine *e)
  * they have to connect again; others follow MOVED, or look after themselves. */
 static bool is_to_go(const struct session *s)
 {
-    return s->operation == 0 && !s->is_cluster_client && !s->is_sentinel_client &&
+    return s->operation == 0 && !s->is_sentinel_client && !s->engine->settings.cluster_enabled &&
            session_consistency(s) != CONSISTENCY_ANY;
 }
 

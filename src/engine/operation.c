@@ -19,6 +19,26 @@ static void reply_end(struct call *c)
     }
 }
 
+bool operation_is_for_leader(enum operation_kind kind)
+{
+    return kind != OPERATION_BOOTSTRAP && kind != OPERATION_JOIN && kind != OPERATION_SNAPSHOT;
+}
+
+static void refuse_here(struct call *c)
+{
+    struct group *g = &c->engine->group;
+    const struct member *leader = group_leader(g);
+    BUF_LOCAL(address);
+
+    if (leader == NULL) {
+        call_fail(c, "%s", group_refusal(g, REFUSED_WRITE));
+        return;
+    }
+    member_add_address(leader, &address);
+    call_fail(c, "NOTLEADER This server does not lead the group. The leader is %.*s",
+              (int)address.len, address.at);
+}
+
 void call_operate(struct call *c, struct operation o)
 {
     struct group *g = &c->engine->group;
@@ -30,6 +50,10 @@ void call_operate(struct call *c, struct operation o)
     }
     if (g->ops == NULL) {
         call_fail(c, "ERR This server has no log: its durability is none");
+        return;
+    }
+    if (operation_is_for_leader(o.kind) && !group_leads(g)) {
+        refuse_here(c);
         return;
     }
     o.number = ++g->operations;

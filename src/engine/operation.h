@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct call;
@@ -35,6 +36,9 @@ struct group_ops {
      * here. Returns NULL, or the error that it has not begun for: it has then ended. */
     const char *(*begin)(void *context, const struct operation *o);
 };
+
+/* What changes the group is for the leader to do; another server refuses it. */
+bool operation_is_for_leader(enum operation_kind kind);
 
 /* Has an operation begun, and the session of a call wait for its end: the handler returns
  * without a reply of its own. The command must not be one for scripts or transactions. */

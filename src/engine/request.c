@@ -170,7 +170,8 @@ static bool first_key_of_all(const struct session *s, const struct command *cmd,
     return found;
 }
 
-/* Clients of a cluster are sent to the leader, if they name a key: so they are used to it. */
+/* Clients of a cluster are sent to the leader, if they name a key: so they are used to it.
+ * Their connections cannot be told from others: most of them just send requests. */
 static void refuse_here(struct session *s, const struct command *cmd, size_t argc,
                         const struct bytes *argv, enum refused what)
 {
@@ -179,7 +180,8 @@ static void refuse_here(struct session *s, const struct command *cmd, size_t arg
     struct bytes key;
     BUF_LOCAL(text);
 
-    if (leader == NULL || !s->is_cluster_client || !first_key_of_all(s, cmd, argc, argv, &key)) {
+    if (leader == NULL || !s->engine->settings.cluster_enabled ||
+        !first_key_of_all(s, cmd, argc, argv, &key)) {
         refuse(s, cmd, "%s", group_refusal(g, what));
         return;
     }

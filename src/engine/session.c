@@ -134,7 +134,6 @@ void session_reset(struct session *s)
     s->no_evict = false;
     s->no_touch = false;
     s->consistency = CONSISTENCY_DEFAULT;
-    s->is_cluster_client = false;
     s->is_sentinel_client = false;
 }
 

@@ -80,8 +80,7 @@ struct session {
     struct tracker *tracker; /* NULL: it has never tracked. */
 
     enum consistency consistency;
-    bool is_cluster_client;  /* Has asked for nodes: it understands MOVED. */
-    bool is_sentinel_client; /* Has asked where the leader is. */
+    bool is_sentinel_client; /* Has asked where the leader is, or for news of that. */
     uint64_t last_write_seq; /* Of the entry with its last write; 0: it has made none. */
     uint64_t operation;      /* Whose end it waits for: see engine/operation.h; 0: none. */
 
