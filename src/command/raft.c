@@ -98,7 +98,8 @@ static void raft_snapshot(struct call *c)
 }
 
 /* clang-format off */
-enum { OPERATORS = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI | COMMAND_STALE };
+enum { OPERATORS = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI | COMMAND_STALE |
+                 COMMAND_LOADING};
 
 #define IS .group = "server", .since = "7.0.0"
 

@@ -355,13 +355,6 @@ bool block_end(struct session *s, const char *error)
     return true;
 }
 
-void block_end_all(struct engine *e, const char *error)
-{
-    for (struct session *s = e->sessions; s != NULL; s = s->next) {
-        block_end(s, error);
-    }
-}
-
 static int64_t first_deadline_ms(const struct engine *e)
 {
     const struct tree *deadlines = e->waiting.deadlines;

@@ -70,9 +70,6 @@ void block_resume(struct engine *e);
  * if it does not wait for keys. */
 bool block_end(struct session *s, const char *error);
 
-/* Ends all waiting for keys and for times with an error. */
-void block_end_all(struct engine *e, const char *error);
-
 /* Runs a request again that waits for a time only. */
 void block_run_again(struct session *s);
 

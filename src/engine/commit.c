@@ -151,13 +151,20 @@ static uint64_t written(const struct session *s)
     return s->hold.dropped + s->out.len;
 }
 
+/* Whether what was written since the last mark may have to wait. */
+static bool waits(const struct session *s)
+{
+    const struct output_hold *h = &s->hold;
+
+    return h->touched && (h->is_strict || s->engine->commit.durability == DURABILITY_STRICT);
+}
+
 void commit_mark(struct session *s)
 {
     struct engine *e = s->engine;
     struct output_hold *h = &s->hold;
 
-    if (e->commit.durability == DURABILITY_STRICT && written(s) > h->marked && h->touched &&
-        commit_is_pending(e)) {
+    if (waits(s) && written(s) > h->marked && commit_is_pending(e)) {
         hold_back(s, newest(e));
     } else if (h->count > 0) { /* It waits its turn. */
         h->hold[h->count - 1].requests += h->requests;
@@ -165,6 +172,7 @@ void commit_mark(struct session *s)
     h->marked = written(s);
     h->requests = 0;
     h->touched = false;
+    h->is_strict = false;
 }
 
 size_t commit_released(const struct session *s)
@@ -174,8 +182,7 @@ size_t commit_released(const struct session *s)
     if (h->count > 0) {
         return h->hold[0].start - h->dropped;
     }
-    return h->touched && s->engine->commit.durability == DURABILITY_STRICT ? h->marked - h->dropped
-                                                                           : s->out.len;
+    return waits(s) ? h->marked - h->dropped : s->out.len;
 }
 
 void commit_dropped(struct session *s, size_t len)

@@ -29,7 +29,7 @@ struct log_ops {
 };
 
 enum {
-    COMMIT_ENTRIES = 4,                /* Under way at a time, at the most. */
+    COMMIT_ENTRIES = 2,                /* Under way at a time, at the most. */
     COMMIT_HOLDS = COMMIT_ENTRIES + 1, /* And those of what gathers. */
 };
 
@@ -54,7 +54,8 @@ struct output_hold {
     unsigned count;
     unsigned requests; /* Answered since the last mark, */
     uint64_t marked;   /* which was at this byte; */
-    bool touched;      /* what was written since depends on the data. */
+    bool touched;      /* what was written since depends on the data, */
+    bool is_strict;    /* and is held back whatever the durability is. */
     uint64_t dropped;  /* Bytes that have been sent and are no more in `out`. */
 };
 

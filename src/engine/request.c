@@ -261,6 +261,19 @@ static bool may_run(struct session *s, const struct command *cmd, size_t argc,
     return true;
 }
 
+/* A strict read is answered when an entry behind it is committed: then this server has
+ * led all the time. One is enough for all the reads of a turn. */
+static void confirm_read(struct session *s, const struct command *cmd, const struct bytes *argv)
+{
+    struct commit *c = &s->engine->commit;
+
+    if (c->ops != NULL && group_leads(&s->engine->group) &&
+        has_flag(s, cmd, argv, COMMAND_READONLY | COMMAND_SCRIPT)) {
+        c->wants_barrier = true;
+        s->hold.is_strict = true;
+    }
+}
+
 static void run_request(struct session *s, const struct command *cmd, size_t argc,
                         const struct bytes *argv)
 {
@@ -287,6 +300,9 @@ static void run_request(struct session *s, const struct command *cmd, size_t arg
     batch_begin(e, !(cmd->flags & COMMAND_DIRECT));
     engine_run(s, cmd, reply, argc, argv);
     batch_end(e);
+    if (session_reads_strictly(s)) {
+        confirm_read(s, cmd, argv);
+    }
     e->client = outer;
     if (e->waiting.ready_first != NULL) {
         block_serve(e);

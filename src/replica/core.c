@@ -450,8 +450,8 @@ void core_saved(struct core *c, int err, const struct manifest *m)
 {
     struct held_put *h = c->held;
 
-    if (h == NULL || !c->taking) {
-        return;
+    if (h == NULL || !c->taking || m->at.index != h->manifest.at.index) {
+        return; /* It was for another one, which has been given up. */
     }
     if (err != 0) {
         c->not_before_us = clock_monotonic_us() + RETRY_US;
@@ -473,6 +473,16 @@ void core_fetched(struct core *c, int err)
         give_up(c->held);
     } else {
         store(c->held);
+    }
+}
+
+void core_end(struct core *c)
+{
+    if (c->leads) {
+        lose(c, LOST_LEADERSHIP);
+    }
+    if (c->held != NULL) {
+        give_up(c->held);
     }
 }
 

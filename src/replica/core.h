@@ -89,11 +89,14 @@ void core_clear(struct core *c);
  * done something. */
 void core_watch(struct core *c);
 
+/* Ends the tenure, if there is one: libraft is about to be closed. */
+void core_end(struct core *c);
+
 /* Has a turn of the executor's committed. Takes the message. */
 void core_append(struct core *c, struct message *m);
 
-/* Are told how the file has come out that was asked for by MESSAGE_SAVE, or by fetch():
- * `err` is 0 or a negative errno value. */
+/* Are told how the file has come out that was asked for by MESSAGE_SAVE, the one up to the
+ * manifest's index, or by fetch(): `err` is 0 or a negative errno value. */
 void core_saved(struct core *c, int err, const struct manifest *m);
 void core_fetched(struct core *c, int err);
 

@@ -30,25 +30,27 @@ int identity_read(const char *dir, struct identity *identity)
 {
     char path[PATH_MAX];
     FILE *file;
-    int fields;
+    int fields, joined = 0;
 
     path_of(dir, "identity", path);
     file = fopen(path, "re");
     if (file == NULL) {
         return -errno;
     }
-    fields = fscanf(file, "moonlatch 1\nid %" SCNu64 "\ngroup %" SCNu64 "\naddress %269s",
-                    &identity->id, &identity->group, identity->address);
+    fields =
+        fscanf(file, "moonlatch 1\nid %" SCNu64 "\ngroup %" SCNu64 "\njoined %d\naddress %269s",
+               &identity->id, &identity->group, &joined, identity->address);
     fclose(file);
-    return fields == 3 && identity->id != 0 && identity->group != 0 ? 0 : -EBADMSG;
+    identity->has_joined = joined != 0;
+    return fields == 4 && identity->id != 0 && identity->group != 0 ? 0 : -EBADMSG;
 }
 
 static int write_file(const char *path, const struct identity *identity)
 {
     char text[512];
-    int len =
-        snprintf(text, sizeof text, "moonlatch 1\nid %" PRIu64 "\ngroup %" PRIu64 "\naddress %s\n",
-                 identity->id, identity->group, identity->address);
+    int len = snprintf(text, sizeof text,
+                       "moonlatch 1\nid %" PRIu64 "\ngroup %" PRIu64 "\njoined %d\naddress %s\n",
+                       identity->id, identity->group, identity->has_joined, identity->address);
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int err = 0;
 

@@ -8,8 +8,9 @@
 #include <stdbool.h>
 
 struct identity {
-    uint64_t id;    /* Of the server, and */
-    uint64_t group; /* of the group; neither is 0. */
+    uint64_t id;     /* Of the server, and */
+    uint64_t group;  /* of the group; neither is 0. */
+    bool has_joined; /* The group was there before the server. */
     char address[ADDRESS_TEXT_MAX + 1];
 };
 

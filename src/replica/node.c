@@ -21,6 +21,7 @@ enum {
     INSTALL_TIMEOUT_MS = 2000,
     CATCH_UP_MS = 600 * 1000, /* For one round of a new voter's. */
     RETRY_MS = 50,
+    FAREWELL_US = 1000 * 1000,
 };
 
 static void put(void *context, struct message *m)
@@ -88,14 +89,54 @@ static void stored(void *context, uint64_t index)
 
     log_write(LOG_NOTICE, "A snapshot up to entry %" PRIu64 " is stored", index);
     each_file(n, remove_older);
+    if (n->snapshot_for != 0) {
+        operation_tell(n, n->snapshot_for, NULL);
+        n->snapshot_for = 0;
+    }
 }
 
-static void fetch(void *context, const struct manifest *m)
+void node_snapshot_for(struct node *n, uint64_t operation)
+{
+    if (n->core.log_entries == 0) {
+        operation_tell(n, operation, NULL); /* The last one has everything. */
+    } else if (n->snapshot_for != 0) {
+        operation_tell(n, operation, "ERR A snapshot is being taken");
+    } else {
+        n->snapshot_for = operation;
+        core_want_snapshot(&n->core);
+    }
+}
+
+static void on_fetched(void *context, const char *error)
 {
     struct node *n = context;
 
-    (void)m;
-    node_fail(n, "fetching snapshots is not there yet");
+    n->transfer = NULL;
+    core_fetched(&n->core, error == NULL ? 0 : -ECANCELED);
+}
+
+/* The leader has sent the manifest, so it has the file. */
+static void fetch(void *context, const struct manifest *m)
+{
+    struct node *n = context;
+    const char *address;
+    raft_id leader;
+
+    raft_leader(&n->raft, &leader, &address);
+    if (leader == 0) {
+        n->fetch_from = 0; /* fetch_tick() sees to it. */
+        return;
+    }
+    log_write(LOG_NOTICE, "A snapshot up to entry %" PRIu64 ", %" PRIu64 " bytes, is fetched",
+              m->at.index, m->size);
+    n->fetch_from = leader;
+    n->transfer = transfer_fetch(transport_peer(n->transport),
+                                 &(struct transfer_settings){.dir = n->settings.dir,
+                                                             .file = *m,
+                                                             .from = leader,
+                                                             .address = bytes_of(address),
+                                                             .done = on_fetched,
+                                                             .context = n});
 }
 
 static const struct core_ops core_ops = {put, fetch, stored};
@@ -152,6 +193,7 @@ static void settle(struct node *n)
     raft_set_max_catch_up_round_duration(r, CATCH_UP_MS);
     raft_set_snapshot_threshold(r, UINT_MAX);
     raft_set_pre_vote(r, true);
+    r->tracer = NULL; /* It would write each of its messages to see that nobody wants it. */
     raft_uv_set_segment_size(&n->io, SEGMENT_BYTES);
     raft_uv_set_connect_retry_delay(&n->io, RETRY_MS);
     raft_uv_set_disk_retry(&n->io, RETRY_MS);
@@ -160,18 +202,24 @@ static void settle(struct node *n)
     raft_uv_set_tracer(&n->io, &n->tracer);
 }
 
-/* A server that has never been here begins a group of its own. */
+/* A server that did not join a group has begun one, of itself alone. */
 static int begin_group(struct node *n)
 {
     struct raft_configuration only;
     int err;
 
+    if (n->identity.has_joined) {
+        return 0;
+    }
     raft_configuration_init(&only);
     err = raft_configuration_add(&only, n->identity.id, n->identity.address, RAFT_VOTER);
-    if (err == 0) {
+    if (err == 0 && n->recovers) {
+        err = raft_recover(&n->raft, &only);
+    } else if (err == 0) {
         err = raft_bootstrap(&n->raft, &only);
     }
     raft_configuration_close(&only);
+    n->recovers = false;
     return err == RAFT_CANTBOOTSTRAP ? 0 : err;
 }
 
@@ -181,26 +229,41 @@ static void tell_empty(struct node *n)
     put(n, message_new(MESSAGE_RESTORE, 0));
 }
 
+static void open_transport(struct node *n)
+{
+    struct transport_settings settings = {
+        .self = {.id = n->identity.id,
+                 .group = n->identity.group,
+                 .address = bytes_of(n->identity.address),
+                 .bind = bytes_of(n->settings.bind),
+                 .secret = bytes_of(n->settings.secret)},
+        .other = operation_serve,
+        .context = n,
+    };
+
+    n->transport = transport_new(&n->loop, &settings);
+}
+
 static int init_raft(struct node *n, char error[NODE_ERROR_MAX])
 {
     int err;
 
-    n->transport = (struct raft_uv_transport){.version = 1};
-    err = raft_uv_tcp_init(&n->transport, &n->loop);
-    if (err == 0) {
-        err = raft_uv_init(&n->io, &n->loop, n->settings.dir, &n->transport);
-        n->io.version = 2;
-    }
+    memset(&n->raft, 0, sizeof n->raft);
+    memset(&n->io, 0, sizeof n->io);
+    open_transport(n);
+    err = raft_uv_init(&n->io, &n->loop, n->settings.dir, transport_for_raft(n->transport));
     if (err != 0) {
         snprintf(error, NODE_ERROR_MAX, "%s", raft_strerror(err));
         return err;
     }
+    n->io.version = 2; /* Full disks are told of by RAFT_NOSPACE. */
     core_init(&n->core, &n->raft, &n->io, n->identity.id, &core_ops, n);
     n->core.snapshot_bytes = n->settings.snapshot_bytes;
-    err = raft_init(&n->raft, &n->io, &n->core.fsm, n->identity.id, "127.0.0.1:16379");
+    err = raft_init(&n->raft, &n->io, &n->core.fsm, n->identity.id, n->identity.address);
     if (err != 0) {
         snprintf(error, NODE_ERROR_MAX, "%s", raft_errmsg(&n->raft));
     }
+    n->has_raft = err == 0;
     return err;
 }
 
@@ -220,22 +283,119 @@ bool node_open(struct node *n, char error[NODE_ERROR_MAX])
     return true;
 }
 
+static void on_transport_closed(void *context)
+{
+    struct node *n = context;
+
+    transport_free(n->transport);
+    n->transport = NULL;
+    n->then(n);
+}
+
 static void on_raft_closed(struct raft *raft)
 {
     struct node *n = raft->data;
 
     raft_uv_close(&n->io);
-    raft_uv_tcp_close(&n->transport);
     core_clear(&n->core);
-    n->then(n);
+    transport_close(n->transport, on_transport_closed, n);
 }
 
 void node_shut(struct node *n, void (*then)(struct node *n))
 {
+    core_end(&n->core);
     n->is_up = false;
+    n->has_raft = false;
     n->then = then;
     n->raft.data = n;
     raft_close(&n->raft, on_raft_closed);
+}
+
+/* Other groups. */
+
+static void remove_file(const char *dir, const char *name)
+{
+    char path[PATH_MAX + NAME_MAX + 2];
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    unlink(path);
+}
+
+static void empty_dir(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *found;
+
+    while (dir != NULL && (found = readdir(dir)) != NULL) {
+        if (found->d_name[0] != '.' && strcmp(found->d_name, "lock") != 0 &&
+            strcmp(found->d_name, "identity") != 0) {
+            remove_file(path, found->d_name);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+}
+
+static bool identify_as(struct node *n, const struct identity *identity, char error[NODE_ERROR_MAX])
+{
+    int err = identity_write(n->settings.dir, identity);
+
+    if (err != 0) {
+        snprintf(error, NODE_ERROR_MAX, "'%s/identity': %s", n->settings.dir, strerror(-err));
+        return false;
+    }
+    n->identity = *identity;
+    return true;
+}
+
+bool node_begin_anew(struct node *n, uint64_t group, char error[NODE_ERROR_MAX])
+{
+    struct identity identity = n->identity;
+
+    identity.group = group;
+    identity.has_joined = true;
+    empty_dir(n->settings.dir);
+    return identify_as(n, &identity, error) && node_open(n, error);
+}
+
+bool node_recover(struct node *n, char error[NODE_ERROR_MAX])
+{
+    struct identity identity = n->identity;
+
+    identity.group = identity_draw();
+    identity.has_joined = false;
+    n->recovers = true;
+    return identify_as(n, &identity, error) && node_open(n, error);
+}
+
+/* libraft cannot be told that a snapshot does not come after all: it begins anew. */
+static void open_again(struct node *n)
+{
+    char error[NODE_ERROR_MAX];
+
+    if (!node_open(n, error)) {
+        node_fail(n, "%s", error);
+    }
+}
+
+/* The leader that a snapshot is fetched from may have gone, with it. */
+static void fetch_tick(struct node *n)
+{
+    const char *address;
+    raft_id leader;
+
+    raft_leader(&n->raft, &leader, &address);
+    if (!n->core.installing || leader == 0 || leader == n->fetch_from) {
+        return;
+    }
+    log_write(LOG_NOTICE, "Server %" PRIu64 " leads now: its snapshot is fetched instead",
+              (uint64_t)leader);
+    if (n->transfer != NULL) {
+        transfer_cancel(n->transfer);
+        n->transfer = NULL;
+    }
+    node_shut(n, open_again);
 }
 
 /* The loop. */
@@ -245,6 +405,29 @@ static void close_handles(struct node *n)
     uv_close((uv_handle_t *)&n->wake, NULL);
     uv_close((uv_handle_t *)&n->check, NULL);
     uv_close((uv_handle_t *)&n->tick, NULL);
+}
+
+static void end(struct node *n)
+{
+    if (n->has_raft) {
+        node_shut(n, close_handles);
+    }
+}
+
+/* A leader that ends hands over first, if there is somebody: within a while, since libraft
+ * waits for another leader for ever. */
+static void on_handed_over(struct raft_transfer *transfer)
+{
+    end(transfer->data);
+}
+
+static void stop(struct node *n)
+{
+    n->farewell.data = n;
+    n->end_us = clock_monotonic_us() + FAREWELL_US;
+    if (n->change != NULL || raft_transfer(&n->raft, &n->farewell, 0, on_handed_over) != 0) {
+        end(n);
+    }
 }
 
 static void handle(struct node *n, struct message *m)
@@ -263,7 +446,7 @@ static void handle(struct node *n, struct message *m)
         operation_begin(n, m);
         return;
     case MESSAGE_STOP:
-        node_shut(n, close_handles);
+        stop(n);
         break;
     default:
         abort();
@@ -296,8 +479,13 @@ static void on_tick(uv_timer_t *tick)
 {
     struct node *n = tick->data;
 
+    if (n->end_us != 0 && clock_monotonic_us() >= n->end_us) {
+        end(n);
+    }
     if (n->is_up) {
+        operation_tick(n);
         node_tell_view(n);
+        fetch_tick(n);
     }
 }
 
@@ -319,15 +507,14 @@ static bool lock_dir(struct node *n, char error[NODE_ERROR_MAX])
     return false;
 }
 
-/* A server alone takes its new address; others have been told the old one. */
 static bool identify(struct node *n, char error[NODE_ERROR_MAX])
 {
+    struct identity first = {.id = identity_draw(), .group = identity_draw()};
     int err = identity_read(n->settings.dir, &n->identity);
 
     if (err == -ENOENT) {
-        n->identity = (struct identity){.id = identity_draw(), .group = identity_draw()};
-        snprintf(n->identity.address, sizeof n->identity.address, "%s", n->settings.address);
-        err = identity_write(n->settings.dir, &n->identity);
+        snprintf(first.address, sizeof first.address, "%s", n->settings.address);
+        return identify_as(n, &first, error);
     }
     if (err != 0) {
         snprintf(error, NODE_ERROR_MAX, "'%s/identity': %s", n->settings.dir,
@@ -358,24 +545,77 @@ static void block_signals(void)
     pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
-static void run(void *context)
+/* What could not be opened is closed as far as it was. */
+static void give_up(struct node *n)
 {
-    struct node *n = context;
-    bool fine;
-
-    block_signals();
-    init_loop(n);
-    fine = lock_dir(n, n->error) && identify(n, n->error) && node_open(n, n->error);
-    if (fine) {
-        n->error[0] = '\0';
-        queue_wake_by(&n->in, &n->wake);
-        uv_sem_post(&n->started);
+    if (n->has_raft) {
+        node_shut(n, close_handles);
+    } else if (n->transport != NULL) {
+        n->then = close_handles;
+        transport_close(n->transport, on_transport_closed, n);
     } else {
         close_handles(n);
     }
+}
+
+static void start_serving(struct node *n)
+{
+    n->error[0] = '\0';
+    queue_wake_by(&n->in, &n->wake);
+    uv_sem_post(&n->started);
+}
+
+static bool is_alone(const struct node *n)
+{
+    const struct raft_configuration *all = &n->raft.configuration;
+
+    return all->n == 1 && all->servers[0].id == n->identity.id;
+}
+
+static void take_new_address(struct node *n)
+{
+    struct identity identity = n->identity;
+
+    memcpy(identity.address, n->settings.address, sizeof identity.address);
+    n->recovers = true;
+    if (identify_as(n, &identity, n->error) && node_open(n, n->error)) {
+        start_serving(n);
+    } else {
+        give_up(n);
+    }
+}
+
+/* A server alone takes its new address; of one of several the others know the old one. */
+static void look_at_address(struct node *n)
+{
+    if (strcmp(n->identity.address, n->settings.address) == 0) {
+        start_serving(n);
+    } else if (is_alone(n)) {
+        n->identity.has_joined = false;
+        node_shut(n, take_new_address);
+    } else {
+        log_write(LOG_WARNING,
+                  "The group knows this server at %s, not at %s: to change that, remove it and "
+                  "have it join anew",
+                  n->identity.address, n->settings.address);
+        start_serving(n);
+    }
+}
+
+static void run(void *context)
+{
+    struct node *n = context;
+
+    block_signals();
+    init_loop(n);
+    if (lock_dir(n, n->error) && identify(n, n->error) && node_open(n, n->error)) {
+        look_at_address(n);
+    } else {
+        give_up(n);
+    }
     uv_run(&n->loop, UV_RUN_DEFAULT);
     uv_loop_close(&n->loop);
-    if (!fine) {
+    if (n->error[0] != '\0') {
         uv_sem_post(&n->started);
     }
 }
@@ -388,18 +628,18 @@ struct node *node_start(const struct node_settings *settings, struct queue *out,
     if (n == NULL) {
         abort();
     }
-    error[0] = '?';
+    n->error[0] = '?';
     n->settings = *settings;
     n->out = out;
-    n->error = error;
     n->lock = -1;
     queue_init(&n->in);
     uv_sem_init(&n->started, 0);
     uv_thread_create(&n->thread, run, n);
     uv_sem_wait(&n->started);
-    if (error[0] == '\0') {
+    if (n->error[0] == '\0') {
         return n;
     }
+    memcpy(error, n->error, NODE_ERROR_MAX);
     node_stop(n);
     return NULL;
 }
@@ -422,6 +662,11 @@ void node_stop(struct node *n)
     queue_clear(&n->in);
     if (n->lock >= 0) {
         close(n->lock);
+    }
+    while (n->waiting != NULL) {
+        struct message *next = n->waiting->next;
+        free(n->waiting);
+        n->waiting = next;
     }
     free(n->told);
     free(n);

@@ -5,6 +5,7 @@
 #ifndef REPLICA_NODE_H
 #define REPLICA_NODE_H
 
+#include "engine/operation.h"
 #include "replica/address.h"
 #include "replica/queue.h"
 
@@ -12,31 +13,23 @@
 
 struct node;
 
-enum { NODE_SECRET_MAX = 256, NODE_ERROR_MAX = PATH_MAX + 512 };
+enum { NODE_SECRET_MAX = 256, NODE_BIND_MAX = 1024, NODE_ERROR_MAX = PATH_MAX + 512 };
 
 struct node_settings {
     char dir[PATH_MAX];                 /* Of the log; exists. */
     char address[ADDRESS_TEXT_MAX + 1]; /* Where others reach this server. */
-    char bind[ADDRESS_HOST_MAX + 1];    /* Where its peers' listener is; empty: anywhere. */
+    char bind[NODE_BIND_MAX];           /* Where its peers' listener is: as the option. */
     char secret[NODE_SECRET_MAX];       /* Of the group. */
     unsigned election_ms;               /* Without a leader's voice, to twice that. */
     unsigned heartbeat_ms;
     uint64_t snapshot_bytes; /* Of the log, that make the next snapshot. */
 };
 
-/* What can be asked of a group, in MESSAGE_OPERATION. It ends with MESSAGE_ENDED. */
-enum operation_kind {
-    OPERATION_JOIN,     /* the group of the server at `address`, */
-    OPERATION_ADD,      /* the server `id` at `address`, as a non-voter that will be a voter, */
-    OPERATION_REMOVE,   /* the server `id`, */
-    OPERATION_PROMOTE,  /* it to a voter, */
-    OPERATION_DEMOTE,   /* or to a non-voter; */
-    OPERATION_TRANSFER, /* make it the leader; 0: whoever is best; */
-    OPERATION_RECOVER,  /* go on alone, with what is here. */
-};
-
-struct operation {
+/* What MESSAGE_OPERATION asks of the group; see engine/operation.h. It ends with
+ * MESSAGE_ENDED. */
+struct node_operation {
     enum operation_kind kind;
+    uint64_t number;
     uint64_t id;
     char address[ADDRESS_TEXT_MAX + 1];
 };

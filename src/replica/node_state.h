@@ -5,6 +5,8 @@
 #include "replica/core.h"
 #include "replica/identity.h"
 #include "replica/node.h"
+#include "replica/transfer.h"
+#include "replica/transport.h"
 #include "replica/view.h"
 
 #include <raft/uv.h>
@@ -16,8 +18,9 @@ struct node {
     struct identity identity;
     uv_thread_t thread;
     uv_sem_t started;
-    char *error; /* Where node_start() wants to read it; NULL once it has returned. */
-    bool is_up;
+    char error[NODE_ERROR_MAX]; /* Why it could not start; empty once it has. */
+    bool has_raft;              /* libraft is open, */
+    bool is_up;                 /* and at work. */
     int lock; /* The descriptor of the file that says that somebody is at work here. */
 
     uv_loop_t loop;
@@ -28,7 +31,9 @@ struct node {
     struct raft raft;
     struct raft_io io;
     struct raft_tracer tracer;
-    struct raft_uv_transport transport;
+    struct transport *transport;
+    struct transfer *transfer; /* Of a snapshot that is fetched; or NULL, */
+    uint64_t fetch_from;       /* and the server that it is fetched from. */
     struct core core;
     void (*then)(struct node *n); /* What is done when libraft has closed. */
 
@@ -37,7 +42,13 @@ struct node {
 
     /* Operations: one at a time changes the group. */
     struct change *change;
-    uint64_t operation; /* Its number. */
+    struct message *waiting; /* MESSAGE_OPERATION, behind that one. */
+    uint64_t promoted;       /* Who is to vote as soon as that can be seen to; 0: nobody. */
+    uint64_t joined;         /* The group that the server is about to enter. */
+    bool recovers;           /* The server is about to go on alone. */
+    struct raft_transfer farewell;
+    int64_t end_us;        /* When the thread is to end at the latest: monotonic; 0: it goes on. */
+    uint64_t snapshot_for; /* The operation that waits for a snapshot; 0: none. */
 
     /* For the view. */
     struct message *told; /* The last one, */
@@ -58,7 +69,24 @@ __attribute__((format(printf, 2, 3))) void node_fail(struct node *n, const char 
 /* Tells the executor how things are, if it does not know. */
 void node_tell_view(struct node *n);
 
+/* Leaves everything behind that is here, and opens libraft as a member of a group; or as
+ * a group of its own with what is here. libraft is closed. */
+bool node_begin_anew(struct node *n, uint64_t group, char error[NODE_ERROR_MAX]);
+bool node_recover(struct node *n, char error[NODE_ERROR_MAX]);
+
+/* Has a snapshot taken, and the operation ended when it is there. */
+void node_snapshot_for(struct node *n, uint64_t operation);
+
 /* Begins an operation. Takes the message. */
 void operation_begin(struct node *n, struct message *m);
+
+/* Tells the executor how an operation has ended. */
+void operation_tell(struct node *n, uint64_t number, const char *problem);
+
+/* Serves a peer that is none of libraft's. */
+void operation_serve(void *context, const struct peer_caller *caller, uv_stream_t *stream);
+
+/* Looks after what is to be done for the group by itself. */
+void operation_tick(struct node *n);
 
 #endif

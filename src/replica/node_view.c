@@ -71,6 +71,7 @@ static struct message *see(struct node *n)
 
     memset(v, 0, m->len);
     v->self = n->identity.id;
+    v->group = n->identity.group;
     v->leader = leader_of(n);
     v->term = raft_current_term(&n->raft);
     v->role = group_role(n);

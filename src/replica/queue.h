@@ -15,9 +15,7 @@ enum message_kind {
     MESSAGE_APPEND, /* `data` is room for a header, and `len` bytes of changes: malloc(). */
     MESSAGE_SNAPSHOT_WANTED, /* Somebody has asked for one. */
     MESSAGE_SNAPSHOT_DONE,   /* The file that was asked for is there, or not: `status`. */
-    MESSAGE_LOADED,          /* The snapshot has been loaded. */
-    MESSAGE_OPERATION,       /* `data` is a struct operation. */
-    MESSAGE_TIMING,          /* `data` is a struct node_timing. */
+    MESSAGE_OPERATION,       /* `data` is a struct node_operation. */
     MESSAGE_STOP,
 
     /* To the executor. */

@@ -3,13 +3,24 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/leadership.h"
+#include "engine/operation.h"
 #include "replica/manifest.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* Where in the log an own turn is. */
+struct mark {
+    uint64_t seq;
+    uint64_t index;
+};
+
+enum { MARKS = 512 };
 
 struct replica {
     struct engine *engine;
@@ -22,10 +33,13 @@ struct replica {
 
     uint64_t epoch;     /* Of the tenure, while the engine leads. */
     bool knows_time;    /* Log time is that of a leader that was at work while we were. */
-    uint64_t operation; /* The number of the last one. */
+    uint64_t had_index; /* The last entry that was here at the start, about. */
     struct message *view;
+    struct mark marks[MARKS]; /* Own turns, by number, */
+    uint64_t marked;          /* up to this one. */
     char dir[PATH_MAX];
-    char saving[PATH_MAX + MANIFEST_NAME + 2];
+    char saving[PATH_MAX + MANIFEST_NAME + 2]; /* The file that is being saved, */
+    struct position saving_at;                 /* and what is in it. */
 };
 
 static const char UNCERTAIN[] =
@@ -67,6 +81,8 @@ static void die(const char *problem)
 static void on_committed(struct replica *r, const struct message *m)
 {
     r->engine->group.applied_index = m->at.index;
+    r->marks[m->seq % MARKS] = (struct mark){m->seq, m->at.index};
+    r->marked = m->seq;
     commit_reached(r->engine, m->seq);
 }
 
@@ -80,6 +96,7 @@ static void on_follow(struct replica *r, const struct message *m)
         die("an entry has changes that cannot be read");
     }
     e->group.applied_index = m->at.index;
+    r->knows_time |= r->view != NULL && m->at.index > r->had_index;
 }
 
 /* Nothing is known of the time in which no leader was at work but what the wall clock
@@ -97,6 +114,8 @@ static void on_lead(struct replica *r, const struct message *m)
     e->commit.refusal = NULL;
     e->group.role = GROUP_LEADER;
     e->group.leader = e->group.self;
+    e->group.elections++;
+    group_leader_changed(e);
     r->hooks.lead(r->hooks.context);
 }
 
@@ -114,8 +133,7 @@ static void on_lost(struct replica *r, const struct message *m)
     commit_lost(e, UNCERTAIN);
     e->group.role = GROUP_CANDIDATE;
     e->group.leader = 0;
-    block_end_all(e, "UNBLOCKED force unblock from blocking operation, instance state changed "
-                     "(master -> replica?)");
+    group_leader_changed(e);
 }
 
 static void path_of(const struct replica *r, const struct message *m, char *path, size_t size)
@@ -146,9 +164,10 @@ static void on_restore(struct replica *r, const struct message *m)
 void replica_saved(struct replica *r, int err)
 {
     struct message *m = message_new(MESSAGE_SNAPSHOT_DONE, sizeof(struct manifest));
+    struct manifest *manifest = m->data;
 
-    memset(m->data, 0, m->len);
-    m->status = err != 0 ? err : manifest_of_file(r->saving, m->data);
+    *manifest = (struct manifest){.at = r->saving_at};
+    m->status = err != 0 ? err : manifest_of_file(r->saving, manifest);
     node_send(r->node, m);
 }
 
@@ -157,6 +176,7 @@ static void on_save(struct replica *r, const struct message *m)
     int err;
 
     path_of(r, m, r->saving, sizeof r->saving);
+    r->saving_at = m->at;
     err = r->hooks.save(r->hooks.context, r->saving);
     if (err != 0) {
         replica_saved(r, err);
@@ -164,6 +184,17 @@ static void on_save(struct replica *r, const struct message *m)
 }
 
 /* The view. */
+
+/* Returns up to which own turn a server has stored that has so much of the log. */
+static uint64_t stored_seq(const struct replica *r, uint64_t index)
+{
+    uint64_t seq = r->marked;
+
+    while (seq > 0 && r->marks[seq % MARKS].seq == seq && r->marks[seq % MARKS].index > index) {
+        seq--;
+    }
+    return seq > 0 && r->marks[seq % MARKS].seq == seq ? seq : 0;
+}
 
 static void see_member(struct replica *r, const struct view_member *from, struct member *m)
 {
@@ -177,6 +208,7 @@ static void see_member(struct replica *r, const struct view_member *from, struct
         m->peer_port = address.peer_port;
     }
     m->stored_index = from->stored_index;
+    m->stored_seq = stored_seq(r, from->stored_index);
     m->heard_ms = from->silent_ms < 0 ? 0 : now_ms - from->silent_ms;
 }
 
@@ -194,14 +226,13 @@ static void see_role(struct replica *r, const struct view *v)
     if (g->role == GROUP_LEADER || v->role == GROUP_LEADER) {
         return;
     }
-    if (v->leader != 0 && v->leader != v->self) {
-        r->knows_time |= g->applied_index > 0;
-    }
     if (g->role == GROUP_LOADING && (is_alone(v) || g->applied_index < v->applied_index)) {
         return;
     }
     g->role = (enum group_role)v->role;
+    g->elections += g->leader != v->leader && v->leader != 0;
     g->leader = v->leader;
+    group_leader_changed(r->engine);
 }
 
 static void on_view(struct replica *r, struct message *m)
@@ -220,14 +251,20 @@ static void on_view(struct replica *r, struct message *m)
     g->stored_index = v->stored_index;
     g->commit_index = v->commit_index;
     g->snapshot_index = v->snapshot_index;
+    g->stored_seq = stored_seq(r, v->stored_index);
+    snprintf(g->id, sizeof g->id, "%040" PRIx64, v->group);
     see_role(r, v);
+    group_progress(r->engine);
+    if (r->view == NULL) {
+        r->had_index = v->last_index;
+    }
     free(r->view);
     r->view = m;
 }
 
 static void on_ended(struct replica *r, const struct message *m)
 {
-    r->hooks.ended(r->hooks.context, m->seq, m->data);
+    operation_end(r->engine, m->seq, m->data);
 }
 
 static void handle(struct replica *r, struct message *m)
@@ -330,15 +367,39 @@ void replica_want_snapshot(struct replica *r)
     node_send(r->node, message_new(MESSAGE_SNAPSHOT_WANTED, 0));
 }
 
-uint64_t replica_operate(struct replica *r, const struct operation *operation)
+void replica_operate(struct replica *r, const struct operation *o)
 {
-    struct message *m = message_new(MESSAGE_OPERATION, sizeof *operation);
+    struct message *m = message_new(MESSAGE_OPERATION, sizeof(struct node_operation));
+    struct node_operation *to = m->data;
+    struct address address;
 
-    memcpy(m->data, operation, sizeof *operation);
-    m->seq = ++r->operation;
+    *to = (struct node_operation){.kind = o->kind, .number = o->number, .id = o->id};
+    if (address_parse(o->address, &address)) {
+        address_format(&address, to->address);
+    }
     node_send(r->node, m);
-    return r->operation;
 }
+
+/* What an operator asks for. Where others must not be asked, it is refused here. */
+static const char *begin(void *context, const struct operation *o)
+{
+    struct replica *r = context;
+    const struct engine *e = r->engine;
+
+    if (e->group.role == GROUP_LOADING) {
+        return "LOADING Redis is loading the dataset in memory";
+    }
+    if (o->kind == OPERATION_JOIN && dataset_count(e->data) > 0) {
+        return "ERR This server has data, which it would lose. FLUSHALL removes them";
+    }
+    if (o->kind == OPERATION_JOIN && e->group.count > 1) {
+        return "ERR This server is a member of a group already";
+    }
+    replica_operate(r, o);
+    return NULL;
+}
+
+static const struct group_ops group_ops = {begin};
 
 static const struct log_ops ops = {append, serve};
 
@@ -365,6 +426,8 @@ struct replica *replica_open(struct engine *e, uv_loop_t *loop,
     e->group.role = GROUP_LOADING;
     e->commit.ops = &ops;
     e->commit.context = r;
+    e->group.ops = &group_ops;
+    e->group.ops_context = r;
     uv_async_init(loop, &r->wake, on_wake);
     r->wake.data = r;
     uv_unref((uv_handle_t *)&r->wake);

@@ -22,9 +22,6 @@ struct replica_hooks {
     /* This server leads, and what is in the log has been made. */
     void (*lead)(void *context);
 
-    /* An operation has ended: what is wrong, or NULL. */
-    void (*ended)(void *context, uint64_t operation, const char *problem);
-
     void *context;
 };
 
@@ -44,10 +41,9 @@ void replica_serve(struct replica *r);
 /* Is told how the file has come out that hooks.save() was asked for. */
 void replica_saved(struct replica *r, int err);
 
-/* Has the log thread take a snapshot, or do something about the group; the latter returns
- * the number of the operation. */
+/* Have the log thread take a snapshot, or do something about the group. */
 void replica_want_snapshot(struct replica *r);
-uint64_t replica_operate(struct replica *r, const struct operation *operation);
+void replica_operate(struct replica *r, const struct operation *operation);
 
 /* Returns what was last told, or NULL. */
 const struct view *replica_view(const struct replica *r);

@@ -22,6 +22,7 @@ extern const unsigned view_write_limits_us[VIEW_WRITE_BUCKETS - 1];
 
 struct view {
     uint64_t self;
+    uint64_t group;
     uint64_t leader; /* 0: unknown. */
     uint64_t term;
     int role; /* enum group_role */

@@ -87,13 +87,6 @@ static void lead(void *context)
     }
 }
 
-static void ended(void *context, uint64_t operation, const char *problem)
-{
-    (void)context;
-    (void)operation;
-    (void)problem;
-}
-
 /* The server's side. */
 
 /* Where there is no room above, it is below. */
@@ -131,6 +124,7 @@ static bool settle_node(const struct server *s, struct node_settings *to)
     bytes_to_string(buf_bytes(&raft->secret), to->secret, sizeof to->secret);
     snprintf(to->dir, sizeof to->dir, "%.*s/%s", (int)s->settings.dir.len, s->settings.dir.at,
              name);
+    bytes_to_string(buf_bytes(&s->settings.net.bind), to->bind, sizeof to->bind);
     choose_address(s, to);
     if (mkdir(to->dir, 0700) != 0 && errno != EEXIST) {
         log_write(LOG_WARNING, "Cannot make the directory '%s': %s", to->dir, strerror(errno));
@@ -141,7 +135,7 @@ static bool settle_node(const struct server *s, struct node_settings *to)
 
 int durability_start(struct server *s)
 {
-    struct replica_hooks hooks = {load, save, lead, ended, s};
+    struct replica_hooks hooks = {load, save, lead, s};
     struct node_settings settings;
 
     persist_begin(s);
@@ -179,9 +173,28 @@ const char *durability_apply(struct server *s)
     return NULL;
 }
 
+/* The time of a leader that writes nothing is in no entry; so that the next one goes on
+ * from it, there is one now and then. */
+static void write_time(struct server *s)
+{
+    enum { EACH_US = 5 * 1000 * 1000 };
+    struct commit *c = &s->engine->commit;
+    int64_t now_us = s->engine->time.now_us;
+
+    if (c->entries != s->entries_then) {
+        s->entries_then = c->entries;
+        s->entry_us = now_us;
+    } else if (s->engine->group.count > 1 && group_leads(&s->engine->group) &&
+               now_us - s->entry_us >= EACH_US) {
+        c->wants_barrier = true;
+    }
+}
+
 void durability_tick(struct server *s)
 {
     struct group *g = &s->engine->group;
+
+    write_time(s);
 
     if (s->importing && g->snapshot_index > 0) {
         s->importing = false;

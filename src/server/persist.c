@@ -188,7 +188,7 @@ static int save(struct server *s, const char *path)
     struct rdb_saving saving = {.data = s->engine->data,
                                 .time_us = s->engine->time.now_us,
                                 .compresses = s->settings.engine.rdb_compression,
-                                .checks = s->settings.rdb_checksum,
+                                .checks = s->settings.rdb_checksum || s->persist.for_log,
                                 .after_key = after_key,
                                 .context = &s->settings};
 
@@ -316,6 +316,7 @@ static int fork_saver(struct server *s, const char *path, bool for_log)
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
         return fail_fork(s, errno);
     }
+    s->persist.for_log = for_log;
     child = fork();
     if (child == 0) {
         run_child(s, path, ends[1], parent);
@@ -326,7 +327,6 @@ static int fork_saver(struct server *s, const char *path, bool for_log)
         close(ends[0]);
         return fail_fork(s, err);
     }
-    s->persist.for_log = for_log;
     note_forked(s, child, ends[0], start_us);
     return 0;
 }
@@ -373,6 +373,8 @@ static void bury_child(struct server *s, int status)
     p->failed = status != 0 || r.err != 0;
     if (p->for_log) {
         replica_saved(s->replica, p->failed ? -EIO : 0);
+    } else if (s->replica != NULL && !p->failed) {
+        replica_want_snapshot(s->replica); /* Who saves wants the log to be short as well. */
     }
     if (!p->failed) {
         note_saved(s, p->child_changes);

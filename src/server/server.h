@@ -25,6 +25,8 @@ struct server {
     struct replica *replica; /* NULL: there is no log. */
     bool importing;          /* The data become the log's: see durability.c. */
     bool is_up;
+    uint64_t entries_then; /* How many the log had been given when there was a new one last, */
+    int64_t entry_us;      /* and the log time then. */
 };
 
 /* Starts a server with the given settings, runs it until it is told to stop, and
