@@ -349,14 +349,14 @@ static const struct command actions[] = {
     {.name = "error",             .arity = 3,  .run = debug_error,             .syntax = "text",                  .summary = "Replies with an error"},
     {.name = "help",              .arity = 2,  .run = debug_help,              .syntax = "",                      .summary = "Lists the subcommands"},
     {.name = "htstats",           .arity = -3, .run = debug_htstats,           .syntax = "db [FULL]",             .summary = "Tells the size of a database's tables"},
-    {.name = "loadaof",           .arity = 2,  .flags = COMMAND_NOSCRIPT, .run = debug_loadaof,           .syntax = "",                      .summary = "Writes the data and reads them back; there is no append-only file"},
+    {.name = "loadaof",           .arity = 2,  .flags = COMMAND_NOSCRIPT | COMMAND_WRITE, .run = debug_loadaof,           .syntax = "",                      .summary = "Writes the data and reads them back; there is no append-only file"},
     {.name = "log",               .arity = 3,  .run = debug_log,               .syntax = "text",                  .summary = "Writes to the log"},
     {.name = "object",            .arity = 3,  .run = debug_object,            .syntax = "key",                   .summary = "Describes how a value is kept"},
     {.name = "pause-cron",        .arity = 3,  .run = debug_pause_cron,        .syntax = "0 | 1",                 .summary = "Stops what happens by itself, or goes on"},
-    {.name = "populate",          .arity = -3, .run = debug_populate,          .syntax = "count [prefix [size]]", .summary = "Sets many keys to strings"},
+    {.name = "populate",          .arity = -3, .flags = COMMAND_WRITE, .run = debug_populate,          .syntax = "count [prefix [size]]", .summary = "Sets many keys to strings"},
     {.name = "protocol",          .arity = 3,  .run = debug_protocol,          .syntax = "kind",                  .summary = "Replies with something of that kind"},
     {.name = "quicklist-packed-threshold", .arity = 3, .run = debug_quicklist, .syntax = "bytes",               .summary = "Is accepted: long elements of lists are not kept in another way"},
-    {.name = "reload",            .arity = -2, .flags = COMMAND_NOSCRIPT, .run = debug_reload,            .syntax = "[NOSAVE | NOFLUSH | MERGE ...]", .summary = "Saves the data and reads them back; or only reads, only adds, or replaces keys"},
+    {.name = "reload",            .arity = -2, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE, .run = debug_reload,            .syntax = "[NOSAVE | NOFLUSH | MERGE ...]", .summary = "Saves the data and reads them back; or only reads, only adds, or replaces keys"},
     {.name = "set-active-expire", .arity = 3,  .run = debug_set_active_expire, .syntax = "0 | 1",                 .summary = "Stops removing keys that expire unless they are asked for, or goes on"},
     {.name = "set-disable-deny-scripts", .arity = 3, .run = debug_disable_deny_scripts, .syntax = "0 | 1",     .summary = "Lets scripts call commands that wait, which then do not, CLIENT LIST and DEBUG; or no longer"},
     {.name = "sleep",             .arity = 3,  .run = debug_sleep,             .syntax = "seconds",               .summary = "Stops the server for a time"},
@@ -424,6 +424,10 @@ void debug(struct call *c)
     }
     if (c->session->in_script && (action->flags & COMMAND_NOSCRIPT)) {
         call_fail(c, "ERR This Redis command is not allowed from script");
+        return;
+    }
+    if ((action->flags & COMMAND_WRITE) && !group_leads(&c->engine->group)) {
+        call_fail(c, "%s", group_refusal(&c->engine->group, REFUSED_WRITE));
         return;
     }
     action->run(c);
