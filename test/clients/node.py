@@ -2,6 +2,7 @@
 """Runs a file of tests for a Node.js client against our server.
 
     test/clients/node.py ioredis.js
+    test/clients/node.py discovery.js cluster_enabled=yes       with options of the server
 
 Without the clients, which tools/setup.sh installs, the tests are skipped; CI must
 not be without them.
@@ -27,7 +28,8 @@ def main():
         print("Node.js or its clients are missing; tools/setup.sh test installs them")
         sys.exit(1 if os.environ.get("CI") == "true" else SKIPPED)
 
-    with Server() as server:
+    options = dict(word.split("=", 1) for word in sys.argv[2:])
+    with Server(**options) as server:
         environment = {**os.environ, "PORT": str(server.port)}
         suite = subprocess.run(["node", HERE / "suite.js", HERE / sys.argv[1]], env=environment)
     sys.exit(suite.returncode)
