@@ -481,6 +481,7 @@ static void set_group(struct scenario *s, struct bytes line)
         read_members(s, line);
         g->term++;
         g->last_index = 12;
+        g->stored_index = 10;
         g->applied_index = 10;
         group_leader_changed(s->engine);
     } else {

@@ -59,7 +59,7 @@ static void list_member(const struct call *c, const struct member *m, struct nod
         .is_self = m->id == g->self,
         .leads = m->id == g->leader,
         .is_up = group_hears(g, m, c->now_ms),
-        .offset = m->id == g->self ? g->stored_index : m->stored_index,
+        .offset = m->id == g->self ? group_offset(g) : m->stored_index,
         .silent_ms = m->heard_ms > 0 && m->id != g->self ? c->now_ms - m->heard_ms : 0,
     };
     snprintf(n->host, sizeof n->host, "%s", m->host);

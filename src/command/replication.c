@@ -21,7 +21,7 @@ static void reply_master_role(struct call *c)
 
     reply_array(c, 3);
     reply_string(c, "master");
-    reply_int(c, (int64_t)g->last_index);
+    reply_int(c, (int64_t)group_offset(g));
     place = reply_late(c);
     for (size_t i = 0; i < g->count; i++) {
         const struct member *m = &g->members[i];
@@ -47,7 +47,7 @@ static void role(struct call *c)
     reply_string(c, leader != NULL ? leader->host : g->told.host);
     reply_int(c, leader != NULL ? leader->port : g->told.port);
     reply_string(c, leader != NULL ? "connected" : "connect");
-    reply_int(c, (int64_t)g->applied_index);
+    reply_int(c, (int64_t)group_offset(g));
 }
 
 /* Waiting for others to have what was written. */

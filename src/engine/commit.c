@@ -324,3 +324,10 @@ bool commit_follow(struct engine *e, struct bytes redo)
     block_serve(e);
     return true;
 }
+
+void commit_clear(struct commit *c)
+{
+    for (size_t i = 0; i < COMMIT_HOLDS; i++) {
+        mem_free(c->entry[i].waiters.session);
+    }
+}

@@ -126,6 +126,9 @@ void commit_rewind(struct engine *e);
  * cannot be read. */
 bool commit_follow(struct engine *e, struct bytes redo);
 
+/* Frees what it holds, when there are no sessions any more. */
+void commit_clear(struct commit *c);
+
 /* Returns the number of the entry that the changes of the request at work will be in. */
 static inline uint64_t commit_next_seq(const struct commit *c)
 {

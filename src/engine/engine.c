@@ -42,6 +42,7 @@ void engine_free(struct engine *e)
     assert(e->sessions == NULL);
     journal_clear(&e->journal);
     dataset_free(e->data);
+    commit_clear(&e->commit);
     group_clear(&e->group);
     slowlog_trim(&e->slowlog, 0);
     measures_free(e);

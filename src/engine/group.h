@@ -113,6 +113,13 @@ bool group_hears(const struct group *g, const struct member *m, int64_t now_ms);
 bool group_is_replica(const struct group *g, const struct member *m);
 bool group_is_online(const struct group *g, const struct member *m, int64_t now_ms);
 
+/* Returns up to where in the log this server is, as replication has it: the leader at what
+ * it has written, others at what they have stored, which the leader tells of them too. */
+static inline uint64_t group_offset(const struct group *g)
+{
+    return group_leads(g) ? g->last_index : g->stored_index;
+}
+
 /* Returns how many servers have an entry of this one on their disks: of the others those
  * that keep the log, and this one if `count_self`. */
 uint64_t group_stored_by(const struct engine *e, uint64_t seq, bool count_self);

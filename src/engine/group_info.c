@@ -49,7 +49,7 @@ static void add_master(const struct engine *e, struct buf *out)
     buf_addf(out,
              "master_last_io_seconds_ago:%" PRId64 "\r\nmaster_sync_in_progress:0\r\n"
              "slave_read_repl_offset:%" PRIu64 "\r\nslave_repl_offset:%" PRIu64 "\r\n",
-             silence_s(e, leader), g->stored_index, g->applied_index);
+             silence_s(e, leader), g->stored_index, g->stored_index);
     if (leader == NULL) {
         buf_addf(out, "master_link_down_since_seconds:%" PRId64 "\r\n",
                  g->alone_ms > 0 ? (logtime_ms(&e->time) - g->alone_ms) / 1000 : -1);
@@ -60,7 +60,7 @@ static void add_master(const struct engine *e, struct buf *out)
 void group_add_replication(const struct engine *e, const char *own_id, struct buf *out)
 {
     const struct group *g = &e->group;
-    uint64_t offset = group_leads(g) ? g->last_index : g->applied_index;
+    uint64_t offset = group_offset(g);
 
     buf_addf(out, "role:%s\r\n", group_leads(g) ? "master" : "slave");
     if (!group_leads(g)) {

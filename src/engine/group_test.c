@@ -72,9 +72,9 @@ TEST(a_follower_tells_of_its_leader)
     check_replication(e, "role:slave\r\nmaster_host:10.0.0.2\r\nmaster_port:6380\r\n"
                          "master_link_status:up\r\nmaster_last_io_seconds_ago:3\r\n"
                          "master_sync_in_progress:0\r\nslave_read_repl_offset:19\r\n"
-                         "slave_repl_offset:18\r\nslave_priority:100\r\nslave_read_only:1\r\n"
+                         "slave_repl_offset:19\r\nslave_priority:100\r\nslave_read_only:1\r\n"
                          "replica_announced:1\r\nconnected_slaves:0\r\n" IDS
-                         "master_repl_offset:18\r\n" BACKLOG);
+                         "master_repl_offset:19\r\n" BACKLOG);
     engine_free(e);
 }
 
@@ -86,13 +86,14 @@ TEST(without_a_leader_the_last_one_is_told_of_as_down)
     e->group.leader = 0;
     group_leader_changed(e);
     e->time.now_us += 7 * 1000000;
+    group_leader_changed(e); /* Nothing has. */
     check_replication(e, "role:slave\r\nmaster_host:10.0.0.2\r\nmaster_port:6380\r\n"
                          "master_link_status:down\r\nmaster_last_io_seconds_ago:-1\r\n"
                          "master_sync_in_progress:0\r\nslave_read_repl_offset:19\r\n"
-                         "slave_repl_offset:18\r\nmaster_link_down_since_seconds:7\r\n"
+                         "slave_repl_offset:19\r\nmaster_link_down_since_seconds:7\r\n"
                          "slave_priority:100\r\nslave_read_only:1\r\n"
                          "replica_announced:1\r\nconnected_slaves:0\r\n" IDS
-                         "master_repl_offset:18\r\n" BACKLOG);
+                         "master_repl_offset:19\r\n" BACKLOG);
     engine_free(e);
 }
 

@@ -21,7 +21,11 @@ static void tell_of_leader(struct engine *e)
     const struct member *leader = group_leader(g);
     struct group_address old = g->told;
 
-    g->alone_ms = leader == NULL ? logtime_ms(&e->time) : 0;
+    if (leader != NULL) {
+        g->alone_ms = 0;
+    } else if (g->alone_ms == 0) {
+        g->alone_ms = logtime_ms(&e->time);
+    }
     if (leader == NULL || (old.port == leader->port && strcmp(old.host, leader->host) == 0)) {
         return;
     }

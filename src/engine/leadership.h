@@ -8,7 +8,8 @@ struct engine;
  * leader has another address, once that is all in there; what was not committed has been
  * undone by then. Whoever has subscribed to it hears of a new leader as Sentinels tell it.
  * If this server has led until now, the requests that wait here are ended, and so are
- * the connections of those clients who would not find the new leader otherwise. */
+ * the connections of those clients who would not find the new leader otherwise. If
+ * nothing has changed, nothing happens. */
 void group_leader_changed(struct engine *e);
 
 /* Is told that members have stored more of the log: WAIT may be over. */
