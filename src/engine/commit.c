@@ -286,12 +286,12 @@ void commit_rewind(struct engine *e)
 
     journal_cut(&e->journal, &gathered);
     journal_part_rollback(&e->journal, &gathered);
+    entry_of(c, c->sealed + 1)->waiters.count = 0;
     while (c->sealed > c->committed) {
         struct commit_entry *entry = entry_of(c, c->sealed--);
         journal_part_rollback(&e->journal, &entry->part);
         entry->waiters.count = 0;
     }
-    entry_of(c, c->sealed + 1)->waiters.count = 0;
     e->batch = journal_mark(&e->journal);
     c->wants_barrier = false;
 }

@@ -290,6 +290,28 @@ TEST(what_is_lost_is_undone_and_told)
     bench_close(&b);
 }
 
+/* Its number is used again. */
+TEST(nobody_waits_for_an_entry_that_was_lost_before_it_was_made)
+{
+    struct bench b;
+
+    bench_open(&b, DURABILITY_STRICT);
+    for (int i = 0; i <= COMMIT_ENTRIES; i++) {
+        request(b.client[i % 2], "put k 1");
+        end_turn(&b);
+    }
+    CHECK(b.newest == COMMIT_ENTRIES);
+    commit_lost(b.engine, "UNCERTAIN");
+    for (uint64_t i = 1; i <= COMMIT_HOLDS; i++) {
+        request(b.client[2], "put k 2");
+        end_turn(&b);
+        commit(&b, i);
+        CHECK(is_sent(b.client[2], "+OK\r\n"));
+    }
+    CHECK(is_followed(&b));
+    bench_close(&b);
+}
+
 TEST(who_is_served_by_what_is_lost_gets_the_error)
 {
     struct bench b;
@@ -456,9 +478,9 @@ int main(void)
     return RUN(
         a_reply_goes_out_when_its_entry_is_committed, a_turn_is_one_entry,
         what_a_read_has_found_is_held_back_as_well, entries_under_way_are_few_and_the_rest_gathers,
-        what_is_lost_is_undone_and_told, who_is_served_by_what_is_lost_gets_the_error,
-        a_relaxed_reply_does_not_wait, a_barrier_is_an_entry_without_changes,
-        what_came_before_a_script_does_not_wait_for_it,
+        what_is_lost_is_undone_and_told, nobody_waits_for_an_entry_that_was_lost_before_it_was_made,
+        who_is_served_by_what_is_lost_gets_the_error, a_relaxed_reply_does_not_wait,
+        a_barrier_is_an_entry_without_changes, what_came_before_a_script_does_not_wait_for_it,
         a_script_is_undone_behind_what_was_cut_off_before_it, a_session_that_goes_is_forgotten,
         a_follower_makes_changes_and_tells_of_them, a_follower_changes_nothing_by_itself);
 }
