@@ -3,6 +3,7 @@
 
     test/clients/node.py ioredis.js
     test/clients/node.py discovery.js cluster_enabled=yes       with options of the server
+    test/clients/node.py --group failover.js                    three servers that are one group
 
 Without the clients, which tools/setup.sh installs, the tests are skipped; CI must
 not be without them.
@@ -15,6 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from group import Group
 from server import Server
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -23,16 +25,27 @@ HERE = pathlib.Path(__file__).resolve().parent
 SKIPPED = 77
 
 
+def run(file, **variables):
+    """Runs a file of tests, and returns their status."""
+    environment = {**os.environ, **variables}
+    return subprocess.run(["node", HERE / "suite.js", HERE / file], env=environment).returncode
+
+
 def main():
     if shutil.which("node") is None or not (HERE / "node_modules/.package-lock.json").exists():
         print("Node.js or its clients are missing; tools/setup.sh test installs them")
         sys.exit(1 if os.environ.get("CI") == "true" else SKIPPED)
 
-    options = dict(word.split("=", 1) for word in sys.argv[2:])
+    arguments = sys.argv[1:]
+    is_group = arguments[0] == "--group"
+    file, *words = arguments[is_group:]
+    options = dict(word.split("=", 1) for word in words)
+    if is_group:
+        with Group(**options) as group:
+            sys.exit(run(file, PORTS=",".join(map(str, group.ports))))
     with Server(**options) as server:
-        environment = {**os.environ, "PORT": str(server.port)}
-        suite = subprocess.run(["node", HERE / "suite.js", HERE / sys.argv[1]], env=environment)
-    sys.exit(suite.returncode)
+        status = run(file, PORT=str(server.port))
+    sys.exit(status)
 
 
 if __name__ == "__main__":
