@@ -190,6 +190,7 @@ static bool submit(struct core *c, struct entry_header header, void *entry, size
         abort();
     }
     header.chain = c->chain;
+    header.applied = c->machine.at.index;
     entry_complete(entry, header, len);
     chain = entry_chain(c->chain, (struct bytes){entry, buffer.len});
     a->core = c;

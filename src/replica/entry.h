@@ -19,7 +19,7 @@
 
 enum {
     ENTRY_PART_MAX = 512 * 1024, /* Bytes of changes in one entry. */
-    ENTRY_HEADER = 56,
+    ENTRY_HEADER = 64,
 };
 
 struct entry_header {
@@ -30,6 +30,7 @@ struct entry_header {
     uint64_t seq;     /* and of the turn in it. */
     int64_t time_us;  /* Log time. */
     uint64_t chain;   /* Before this entry. */
+    uint64_t applied; /* The last entry that had been applied when this one was written. */
     uint32_t part;    /* Which of its turn, from 0, */
     uint32_t is_last; /* and whether there is none behind it. */
 };

@@ -78,16 +78,44 @@ static int sync_dir(const char *dir)
     return err;
 }
 
-int identity_write(const char *dir, const struct identity *identity)
+static int move(const char *dir, const char *from, const char *to)
 {
-    char path[PATH_MAX], new_path[PATH_MAX];
+    char path[PATH_MAX], to_path[PATH_MAX];
+
+    path_of(dir, from, path);
+    path_of(dir, to, to_path);
+    return rename(path, to_path) != 0 ? -errno : sync_dir(dir);
+}
+
+static int replace(const char *dir, const char *name, const struct identity *identity)
+{
+    char path[PATH_MAX];
     int err;
 
-    path_of(dir, "identity", path);
-    path_of(dir, "identity.new", new_path);
-    err = write_file(new_path, identity);
-    if (err == 0 && rename(new_path, path) != 0) {
-        err = -errno;
-    }
-    return err == 0 ? sync_dir(dir) : err;
+    path_of(dir, "identity.new", path);
+    err = write_file(path, identity);
+    return err == 0 ? move(dir, "identity.new", name) : err;
+}
+
+int identity_write(const char *dir, const struct identity *identity)
+{
+    return replace(dir, "identity", identity);
+}
+
+int identity_write_next(const char *dir, const struct identity *identity)
+{
+    return replace(dir, "identity.next", identity);
+}
+
+bool identity_is_to_come(const char *dir)
+{
+    char path[PATH_MAX];
+
+    path_of(dir, "identity.next", path);
+    return access(path, F_OK) == 0;
+}
+
+int identity_has_come(const char *dir)
+{
+    return move(dir, "identity.next", "identity");
 }

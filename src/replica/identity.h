@@ -24,4 +24,10 @@ int identity_read(const char *dir, struct identity *identity);
 /* Replaces the file, at once or not at all. Returns 0 or a negative errno value. */
 int identity_write(const char *dir, const struct identity *identity);
 
+/* The next identity, which comes when what belongs to this one is gone: writes it; tells
+ * whether there is one; has it take the place of this one. */
+int identity_write_next(const char *dir, const struct identity *identity);
+bool identity_is_to_come(const char *dir);
+int identity_has_come(const char *dir);
+
 #endif

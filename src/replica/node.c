@@ -4,15 +4,12 @@
 #include "base/log.h"
 #include "replica/node_state.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum {
@@ -42,53 +39,14 @@ void node_fail(struct node *n, const char *format, ...)
     put(n, m);
 }
 
-/* Files. */
-
-/* Calls `see` with the path of each file of data, and its index. */
-static void each_file(struct node *n, void (*see)(struct node *n, const char *path, uint64_t index))
-{
-    DIR *dir = opendir(n->settings.dir);
-    struct dirent *found;
-
-    while (dir != NULL && (found = readdir(dir)) != NULL) {
-        char path[PATH_MAX + NAME_MAX + 2];
-        uint64_t index;
-        if (manifest_name_read(found->d_name, &index)) {
-            snprintf(path, sizeof path, "%s/%s", n->settings.dir, found->d_name);
-            see(n, path, index);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-}
-
-static void on_removed(uv_fs_t *request)
-{
-    uv_fs_req_cleanup(request);
-    free(request);
-}
-
-/* libraft keeps the newest two, and so do we. The disk may take a while to let go. */
-static void remove_older(struct node *n, const char *path, uint64_t index)
-{
-    uv_fs_t *request;
-
-    if (index >= n->core.older_index) {
-        return;
-    }
-    request = malloc(sizeof *request);
-    if (request == NULL || uv_fs_unlink(&n->loop, request, path, on_removed) != 0) {
-        free(request);
-    }
-}
+/* Snapshots. */
 
 static void stored(void *context, uint64_t index)
 {
     struct node *n = context;
 
     log_write(LOG_NOTICE, "A snapshot up to entry %" PRIu64 " is stored", index);
-    each_file(n, remove_older);
+    node_remove_older(n);
     if (n->snapshot_for != 0) {
         operation_tell(n, n->snapshot_for, NULL);
         n->snapshot_for = 0;
@@ -159,14 +117,10 @@ static void note_write(struct node *n)
     n->writes_us += took_us;
 }
 
-/* libraft tells of what it does in many small messages. Two kinds of them are measured,
- * and a few are for whoever runs the server. */
+/* libraft tells of what it does in many small messages. Two kinds of them are measured;
+ * some of the rest are trouble. */
 static void trace(struct raft_tracer *tracer, int type, const void *info)
 {
-    static const char *const worth_telling[] = {
-        "retry failed write",     "can't create segment",  "non-zero trail",
-        "retry creating segment", "skip invalid snapshot",
-    };
     struct node *n = tracer->impl;
     const struct raft_tracer_info *i = info;
 
@@ -175,11 +129,7 @@ static void trace(struct raft_tracer *tracer, int type, const void *info)
     } else if (type == RAFT_UV_TRACER_WRITE_COMPLETE) {
         note_write(n);
     } else if (type == RAFT_TRACER_DIAGNOSTIC) {
-        for (size_t k = 0; k < sizeof worth_telling / sizeof *worth_telling; k++) {
-            if (strstr(i->diagnostic.message, worth_telling[k]) != NULL) {
-                log_write(LOG_WARNING, "log: %s", i->diagnostic.message);
-            }
-        }
+        node_hear_trouble(n, i->diagnostic.message);
     }
 }
 
@@ -258,6 +208,7 @@ static int init_raft(struct node *n, char error[NODE_ERROR_MAX])
     }
     n->io.version = 2; /* Full disks are told of by RAFT_NOSPACE. */
     core_init(&n->core, &n->raft, &n->io, n->identity.id, &core_ops, n);
+    node_watch_votes(n);
     n->core.snapshot_bytes = n->settings.snapshot_bytes;
     err = raft_init(&n->raft, &n->io, &n->core.fsm, n->identity.id, n->identity.address);
     if (err != 0) {
@@ -269,13 +220,22 @@ static int init_raft(struct node *n, char error[NODE_ERROR_MAX])
 
 bool node_open(struct node *n, char error[NODE_ERROR_MAX])
 {
+    int err;
+
     if (init_raft(n, error) != 0) {
         return false;
     }
     settle(n);
     tell_empty(n);
-    if (begin_group(n) != 0 || raft_start(&n->raft) != 0) {
-        snprintf(error, NODE_ERROR_MAX, "%s", raft_errmsg(&n->raft));
+    err = begin_group(n);
+    if (err == 0) {
+        err = raft_start(&n->raft);
+    }
+    if (err != 0) {
+        snprintf(error, NODE_ERROR_MAX, "%s: %s", raft_strerror(err), raft_errmsg(&n->raft));
+        return false;
+    }
+    if (!node_open_mark(n, error)) {
         return false;
     }
     n->is_up = true;
@@ -305,6 +265,7 @@ void node_shut(struct node *n, void (*then)(struct node *n))
 {
     core_end(&n->core);
     n->is_up = false;
+    node_close_mark(n);
     n->has_raft = false;
     n->then = then;
     n->raft.data = n;
@@ -312,30 +273,6 @@ void node_shut(struct node *n, void (*then)(struct node *n))
 }
 
 /* Other groups. */
-
-static void remove_file(const char *dir, const char *name)
-{
-    char path[PATH_MAX + NAME_MAX + 2];
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    unlink(path);
-}
-
-static void empty_dir(const char *path)
-{
-    DIR *dir = opendir(path);
-    struct dirent *found;
-
-    while (dir != NULL && (found = readdir(dir)) != NULL) {
-        if (found->d_name[0] != '.' && strcmp(found->d_name, "lock") != 0 &&
-            strcmp(found->d_name, "identity") != 0) {
-            remove_file(path, found->d_name);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-}
 
 static bool identify_as(struct node *n, const struct identity *identity, char error[NODE_ERROR_MAX])
 {
@@ -355,8 +292,11 @@ bool node_begin_anew(struct node *n, uint64_t group, char error[NODE_ERROR_MAX])
 
     identity.group = group;
     identity.has_joined = true;
-    empty_dir(n->settings.dir);
-    return identify_as(n, &identity, error) && node_open(n, error);
+    if (!node_leave(n, &identity, error)) {
+        return false;
+    }
+    n->identity = identity;
+    return node_open(n, error);
 }
 
 bool node_recover(struct node *n, char error[NODE_ERROR_MAX])
@@ -486,25 +426,8 @@ static void on_tick(uv_timer_t *tick)
         operation_tick(n);
         node_tell_view(n);
         fetch_tick(n);
+        node_mark(n);
     }
-}
-
-/* One server at a time. */
-static bool lock_dir(struct node *n, char error[NODE_ERROR_MAX])
-{
-    char path[PATH_MAX + 8];
-
-    snprintf(path, sizeof path, "%s/lock", n->settings.dir);
-    n->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (n->lock >= 0 && flock(n->lock, LOCK_EX | LOCK_NB) == 0) {
-        return true;
-    }
-    if (n->lock >= 0 && errno == EWOULDBLOCK) {
-        snprintf(error, NODE_ERROR_MAX, "Another server is at work in '%s'", n->settings.dir);
-    } else {
-        snprintf(error, NODE_ERROR_MAX, "Cannot lock '%s': %s", path, strerror(errno));
-    }
-    return false;
 }
 
 static bool identify(struct node *n, char error[NODE_ERROR_MAX])
@@ -608,7 +531,9 @@ static void run(void *context)
 
     block_signals();
     init_loop(n);
-    if (lock_dir(n, n->error) && identify(n, n->error) && node_open(n, n->error)) {
+    n->lock = node_lock_dir(n->settings.dir, n->error);
+    if (n->lock >= 0 && node_finish_leaving(n, n->error) && node_inspect(n, n->error) &&
+        identify(n, n->error) && node_open(n, n->error)) {
         look_at_address(n);
     } else {
         give_up(n);
@@ -632,6 +557,7 @@ struct node *node_start(const struct node_settings *settings, struct queue *out,
     n->settings = *settings;
     n->out = out;
     n->lock = -1;
+    n->mark_file.file = -1;
     queue_init(&n->in);
     uv_sem_init(&n->started, 0);
     uv_thread_create(&n->thread, run, n);

@@ -34,6 +34,10 @@ struct node_operation {
     char address[ADDRESS_TEXT_MAX + 1];
 };
 
+/* Says that somebody is at work in a directory, until the descriptor is closed. Returns -1,
+ * with what is wrong in `error`, if somebody else is. */
+int node_lock_dir(const char *path, char error[NODE_ERROR_MAX]);
+
 /* Starts the thread and libraft, which reads the log; the first messages are in `out` when
  * this returns. On failure returns NULL, and says what is wrong. */
 struct node *node_start(const struct node_settings *settings, struct queue *out,

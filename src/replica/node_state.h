@@ -4,6 +4,7 @@
 
 #include "replica/core.h"
 #include "replica/identity.h"
+#include "replica/mark.h"
 #include "replica/node.h"
 #include "replica/transfer.h"
 #include "replica/transport.h"
@@ -37,6 +38,13 @@ struct node {
     struct core core;
     void (*then)(struct node *n); /* What is done when libraft has closed. */
 
+    /* What is written beside libraft's files, */
+    struct mark_file mark_file;
+    struct mark mark; /* as it is now, */
+    int64_t marked_us;
+    int (*set_term)(struct raft_io *io, raft_term term); /* and libraft's own part of that. */
+    int (*set_vote)(struct raft_io *io, raft_id id);
+
     struct queue in;
     struct queue *out;
 
@@ -62,6 +70,27 @@ struct node {
  * returns false, with what is wrong in `error`. */
 bool node_open(struct node *n, char error[NODE_ERROR_MAX]);
 void node_shut(struct node *n, void (*then)(struct node *n));
+
+/* Look at the directory before libraft does, and set right what may be set right; begin to
+ * write the mark, when libraft is up. Return false, with what is wrong in `error`. */
+bool node_inspect(struct node *n, char error[NODE_ERROR_MAX]);
+bool node_open_mark(struct node *n, char error[NODE_ERROR_MAX]);
+
+/* Keep the mark up to date: with each vote, now and then, and at the end. */
+void node_watch_votes(struct node *n);
+void node_mark(struct node *n);
+void node_close_mark(struct node *n);
+
+/* Removes the files of data that are older than the snapshot before the newest. */
+void node_remove_older(struct node *n);
+
+/* Leaves what is here behind, and is another from then on. The second goes on with that
+ * at the next start. Return false, with what is wrong in `error`. */
+bool node_leave(struct node *n, const struct identity *next, char error[NODE_ERROR_MAX]);
+bool node_finish_leaving(struct node *n, char error[NODE_ERROR_MAX]);
+
+/* Is told what libraft says. */
+void node_hear_trouble(struct node *n, const char *message);
 
 /* Ends the process by way of the executor. */
 __attribute__((format(printf, 2, 3))) void node_fail(struct node *n, const char *format, ...);
