@@ -143,14 +143,27 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def program():
+    """Our server, or what is named by MOONLATCH_SERVER."""
+    return os.environ.get("MOONLATCH_SERVER", str(ROOT / "build/moonlatch-server"))
+
+
+def wait_for(holds, problem, seconds=20):
+    """Waits until holds() is true; ends the program if it does not become that."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise SystemExit(problem)
+        time.sleep(0.05)
+
+
 def contestants():
     """The command lines, by name, of all there is to compare: ours first.
 
     MOONLATCH_SERVER names another program of ours, or gives a whole command line
     with {port} and, if it likes, {dir} in it."""
-    ours = os.environ.get("MOONLATCH_SERVER", str(ROOT / "build/moonlatch-server"))
     programs = {
-        OURS: ours,
+        OURS: program(),
         "redis": shutil.which("redis-server"),
         "valkey": shutil.which("valkey-server"),
     }
@@ -167,19 +180,24 @@ def contestants():
     return lines
 
 
+def start(stack, name, words, cpu, disk=None, kind=Server):
+    """Starts a server in a new directory, on that disk if one is named; the stack stops
+    it, and removes the directory, in the end."""
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=disk))
+
+    try:
+        server = kind(name, words, cpu, directory)
+    except OSError as problem:
+        raise SystemExit(f"{name} does not start: {problem}") from problem
+    stack.callback(server.stop)
+    return server
+
+
 @contextlib.contextmanager
 def running(lines, cpu):
     """Starts one server for each command line, on that CPU, and stops them in the end."""
     with contextlib.ExitStack() as stack:
-        servers = []
-        for name, words in lines.items():
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-            try:
-                server = Server(name, words, cpu, directory)
-            except OSError as problem:
-                raise SystemExit(f"{name} does not start: {problem}") from problem
-            stack.callback(server.stop)
-            servers.append(server)
+        servers = [start(stack, name, words, cpu) for name, words in lines.items()]
         for server in servers:
             server.wait_until_ready()
         yield servers
@@ -201,3 +219,25 @@ def cpus():
     """The CPU for the servers and the one for whoever asks them: two, if there are two."""
     allowed = sorted(os.sched_getaffinity(0))
     return allowed[0], allowed[-1]
+
+
+class Machine:
+    """Tells how much of the machine others have used: what is measured beside much
+    of that is only good for ratios."""
+
+    def __init__(self):
+        self.start = self.counters()
+
+    @staticmethod
+    def counters():
+        """The seconds there were, that all processes used, and that we and our
+        children used. A child counts once it has ended."""
+        ticks = [int(number) for number in
+                 pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        idle = ticks[3] + ticks[4]
+        second = os.sysconf("SC_CLK_TCK")
+        return sum(ticks) / second, (sum(ticks) - idle) / second, sum(os.times()[:4])
+
+    def others(self):
+        total, busy, own = (now - then for now, then in zip(self.counters(), self.start))
+        return max(0, busy - own) / total

@@ -2,7 +2,7 @@
 # Installs what is missing on a Debian 12 machine. Quick when nothing is.
 #
 #     tools/setup.sh run      to build the server and run it
-#     tools/setup.sh bench    to compare it with redis-server as well
+#     tools/setup.sh bench    to compare it with redis-server and etcd as well
 #     tools/setup.sh test     to run all the tests as well
 set -euo pipefail
 
@@ -12,7 +12,8 @@ run_packages=(
     gcc libc6-dev meson ninja-build pkg-config
     libluajit-5.1-dev libuv1-dev libjemalloc-dev libssl-dev
 )
-bench_packages=(redis-server redis-tools python3)
+redis_packages=(redis-server redis-tools python3)
+bench_packages=(etcd-server)
 test_packages=(
     libcmocka-dev python3-redis python3-limits python3-channels-redis git
     clang clang-format libclang-rt-14-dev llvm
@@ -42,8 +43,8 @@ raft_is_installed() {
 }
 
 # Debian starts a service as it installs it, and again at boot. Nobody who runs our
-# tests has asked for either: until this script ends, redis-server may not start.
-forbid_redis_service() {
+# tests has asked for either: until this script ends, these may not start.
+forbid_services() {
     if [ -e "$policy" ] && [ ! -e "$policy.moonlatch" ]; then
         mv "$policy" "$policy.moonlatch"
     fi
@@ -51,7 +52,7 @@ forbid_redis_service() {
     # 101 and 104 are the policy's words for no and yes.
     cat >"$policy" <<'POLICY'
 #!/bin/sh
-case $1 in redis-server*) exit 101 ;; esac
+case $1 in redis-server* | etcd*) exit 101 ;; esac
 exit 104
 POLICY
     chmod 755 "$policy"
@@ -161,25 +162,29 @@ with_retries() {
 
 # The part that needs to be root.
 install_as_root() {
-    local package raft= others=()
+    local package raft= others=() services=()
 
     export DEBIAN_FRONTEND=noninteractive
     for package; do
         case $package in
         libraft-dev) raft=yes ;;
-        redis-server) forbid_redis_service ;&
+        redis-server | etcd-server) services+=("$package") ;&
         *) others+=("$package") ;;
         esac
     done
+    if [ ${#services[@]} -gt 0 ]; then
+        forbid_services
+    fi
     if [ ${#others[@]} -gt 0 ]; then
         with_retries apt_install "${others[@]}"
     fi
     if [ "$raft" ]; then
         with_retries install_raft
     fi
-    case " $* " in
-    *' redis-server '*) update-rc.d redis-server disable || true ;;
-    esac
+    for package in "${services[@]}"; do
+        # The service of etcd-server is called etcd.
+        update-rc.d "${package/etcd-server/etcd}" disable || true
+    done
 }
 
 # Installs as root or through sudo, or says what there is to install.
@@ -219,10 +224,10 @@ run)
     wanted=("${run_packages[@]}")
     ;;
 bench)
-    wanted=("${run_packages[@]}" "${bench_packages[@]}")
+    wanted=("${run_packages[@]}" "${redis_packages[@]}" "${bench_packages[@]}")
     ;;
 test)
-    wanted=("${run_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}")
+    wanted=("${run_packages[@]}" "${redis_packages[@]}" "${test_packages[@]}")
     # Node often comes from elsewhere, with its own npm.
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
         wanted+=("${node_packages[@]}")
