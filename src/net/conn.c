@@ -32,7 +32,8 @@ struct conn {
     int64_t over_soft_since_ms; /* The output limit; 0: it is below. */
     bool executing;
     bool wants_write;
-    bool held; /* `in` may hold whole requests, behind one that has to wait. */
+    bool at_end; /* The client sends no more, but may still read. */
+    bool held;   /* `in` may hold whole requests, behind one that has to wait. */
 };
 
 struct conn *conn_next(const struct conn *c)
@@ -111,10 +112,17 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* At the end of what a client sends there is nothing more to read. */
 static void poll_for(struct conn *c, bool wants_write)
 {
+    int events = (c->at_end ? 0 : UV_READABLE) | (wants_write ? UV_WRITABLE : 0);
+
     c->wants_write = wants_write;
-    uv_poll_start(&c->poll, UV_READABLE | (wants_write ? UV_WRITABLE : 0), on_ready);
+    if (events != 0) {
+        uv_poll_start(&c->poll, events, on_ready);
+    } else {
+        uv_poll_stop(&c->poll);
+    }
 }
 
 void conn_open(struct conn_set *set, int fd, const char *address, const char *local_address)
@@ -585,6 +593,12 @@ static size_t receive(struct conn *c, char *at, size_t room)
         c->set->engine->stats.reads++;
         return (size_t)got;
     }
+    if (got == 0 && commit_released(c->session) < c->session->out.len) {
+        c->at_end = true; /* The replies to what it has sent are still to come. */
+        c->session->closing = true;
+        poll_for(c, c->wants_write);
+        return 0;
+    }
     if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
         conn_close(c);
     }
@@ -605,7 +619,7 @@ void conn_read(struct conn *c)
     struct conn_set *set = c->set;
     size_t room, got;
 
-    if (c->session == NULL) {
+    if (c->session == NULL || c->at_end) {
         return;
     }
     if (!set->ticked) {

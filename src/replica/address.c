@@ -65,6 +65,12 @@ static bool parse_host(struct bytes text, char host[ADDRESS_HOST_MAX + 1])
     return bracketed ? is_ipv6(host) : is_name(text);
 }
 
+uint16_t address_peer_port(uint16_t port)
+{
+    return (uint16_t)(port <= UINT16_MAX - ADDRESS_PEER_OFFSET ? port + ADDRESS_PEER_OFFSET
+                                                               : port - ADDRESS_PEER_OFFSET);
+}
+
 bool address_parse(struct bytes text, struct address *address)
 {
     struct address parsed;
@@ -79,10 +85,8 @@ bool address_parse(struct bytes text, struct address *address)
         if (!parse_port(peer_port, &parsed.peer_port)) {
             return false;
         }
-    } else if (parsed.port <= UINT16_MAX - ADDRESS_PEER_OFFSET) {
-        parsed.peer_port = (uint16_t)(parsed.port + ADDRESS_PEER_OFFSET);
     } else {
-        return false;
+        parsed.peer_port = address_peer_port(parsed.port);
     }
     *address = parsed;
     return true;

@@ -18,7 +18,11 @@ struct address {
     uint16_t peer_port;
 };
 
-/* Reads an address. Without `@peerport` the port for peers is the other one and 10000.
+/* Returns the port for peers that goes with one for clients: 10000 above it or, where there
+ * is no room, below. */
+uint16_t address_peer_port(uint16_t port);
+
+/* Reads an address. Without `@peerport` the port for peers is the one that goes with the other.
  * Returns false, and leaves *address alone, if the text is anything else. */
 bool address_parse(struct bytes text, struct address *address);
 

@@ -187,6 +187,7 @@ static void open_transport(struct node *n)
                  .address = bytes_of(n->identity.address),
                  .bind = bytes_of(n->settings.bind),
                  .secret = bytes_of(n->settings.secret)},
+        .is_deaf = n->settings.is_deaf,
         .other = operation_serve,
         .context = n,
     };

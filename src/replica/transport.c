@@ -14,6 +14,7 @@ struct transport {
     peer_accepted other;
     void *context;
     raft_uv_accept_cb accept; /* libraft's; NULL until it listens. */
+    bool is_deaf;
     bool is_closed;
     raft_uv_transport_close_cb raft_closed;
     void (*closed)(void *context);
@@ -63,6 +64,9 @@ static int on_listen(struct raft_uv_transport *raft, raft_uv_accept_cb accept)
     struct transport *t = raft->impl;
 
     t->accept = accept;
+    if (t->is_deaf) {
+        return 0;
+    }
     if (peer_listen(t->peer, on_accepted, t) != 0) {
         snprintf(raft->errmsg, sizeof raft->errmsg, "cannot listen for peers");
         return RAFT_IOERR;
@@ -155,6 +159,7 @@ struct transport *transport_new(uv_loop_t *loop, const struct transport_settings
                                          .close = on_close};
     t->peer = peer_new(loop, &settings->self);
     t->traffic = traffic_new();
+    t->is_deaf = settings->is_deaf;
     t->other = settings->other;
     t->context = settings->context;
     return t;

@@ -14,6 +14,7 @@ struct transport;
 
 struct transport_settings {
     struct peer_settings self;
+    bool is_deaf;        /* It does not listen: it can only be alone. */
     peer_accepted other; /* Is given the callers that are none of libraft's: all but PEER_RAFT. */
     void *context;
 };

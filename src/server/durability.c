@@ -89,13 +89,6 @@ static void lead(void *context)
 
 /* The server's side. */
 
-/* Where there is no room above, it is below. */
-static int peer_port(int port)
-{
-    return port + ADDRESS_PEER_OFFSET <= UINT16_MAX ? port + ADDRESS_PEER_OFFSET
-                                                    : port - ADDRESS_PEER_OFFSET;
-}
-
 /* A server that others cannot reach anyway goes by the address of this machine for itself. */
 static void choose_address(const struct server *s, struct node_settings *to)
 {
@@ -106,7 +99,14 @@ static void choose_address(const struct server *s, struct node_settings *to)
         bytes_to_string(buf_bytes(&raft->announce), address.host, sizeof address.host);
     }
     address.port = (uint16_t)s->settings.net.port;
-    address.peer_port = (uint16_t)(raft->port != 0 ? raft->port : peer_port(address.port));
+    address.peer_port = (uint16_t)raft->port;
+    to->is_deaf = address.port == 0 && address.peer_port == 0;
+    if (address.port == 0) { /* An address has ports, whether somebody listens there or not. */
+        address.port = to->is_deaf ? 1 : address.peer_port;
+    }
+    if (address.peer_port == 0) {
+        address.peer_port = address_peer_port(address.port);
+    }
     address_format(&address, to->address);
 }
 
