@@ -343,7 +343,7 @@ static void fetch_tick(struct node *n)
 
 static void close_handles(struct node *n)
 {
-    uv_close((uv_handle_t *)&n->wake, NULL);
+    queue_unwatch(&n->in);
     uv_close((uv_handle_t *)&n->check, NULL);
     uv_close((uv_handle_t *)&n->tick, NULL);
 }
@@ -395,9 +395,9 @@ static void handle(struct node *n, struct message *m)
     free(m);
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(void *context)
 {
-    struct node *n = wake->data;
+    struct node *n = context;
     struct message *m = queue_take(&n->in);
 
     while (m != NULL) {
@@ -450,10 +450,9 @@ static bool identify(struct node *n, char error[NODE_ERROR_MAX])
 static void init_loop(struct node *n)
 {
     uv_loop_init(&n->loop);
-    uv_async_init(&n->loop, &n->wake, on_wake);
+    queue_watch(&n->in, &n->loop, on_wake, n);
     uv_check_init(&n->loop, &n->check);
     uv_timer_init(&n->loop, &n->tick);
-    n->wake.data = n;
     n->check.data = n;
     n->tick.data = n;
     uv_check_start(&n->check, on_check);
@@ -485,7 +484,6 @@ static void give_up(struct node *n)
 static void start_serving(struct node *n)
 {
     n->error[0] = '\0';
-    queue_wake_by(&n->in, &n->wake);
     uv_sem_post(&n->started);
 }
 

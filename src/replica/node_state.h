@@ -25,7 +25,6 @@ struct node {
     int lock; /* The descriptor of the file that says that somebody is at work here. */
 
     uv_loop_t loop;
-    uv_async_t wake;
     uv_check_t check;
     uv_timer_t tick;
 

@@ -1,13 +1,19 @@
 #include "replica/queue.h"
 
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 void queue_init(struct queue *q)
 {
     uv_mutex_init(&q->lock);
     q->first = NULL;
     q->last = &q->first;
-    q->wake = NULL;
+    q->is_told = false;
+    q->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (q->wake < 0) {
+        abort();
+    }
 }
 
 void queue_clear(struct queue *q)
@@ -19,6 +25,7 @@ void queue_clear(struct queue *q)
         free(m);
         m = next;
     }
+    close(q->wake);
     uv_mutex_destroy(&q->lock);
 }
 
@@ -35,18 +42,20 @@ struct message *message_new(enum message_kind kind, size_t len)
     return m;
 }
 
+/* Who is woken may run at once, so the lock is free by then. */
 void queue_put(struct queue *q, struct message *m)
 {
-    bool was_empty;
+    bool wakes;
 
     uv_mutex_lock(&q->lock);
-    was_empty = q->first == NULL;
     *q->last = m;
     q->last = &m->next;
-    if (was_empty && q->wake != NULL) {
-        uv_async_send(q->wake);
-    }
+    wakes = !q->is_told;
+    q->is_told = true;
     uv_mutex_unlock(&q->lock);
+    if (wakes) {
+        eventfd_write(q->wake, 1);
+    }
 }
 
 struct message *queue_take(struct queue *q)
@@ -57,16 +66,34 @@ struct message *queue_take(struct queue *q)
     first = q->first;
     q->first = NULL;
     q->last = &q->first;
+    q->is_told = false;
     uv_mutex_unlock(&q->lock);
     return first;
 }
 
-void queue_wake_by(struct queue *q, uv_async_t *wake)
+/* It is read before anything is taken: what is put behind that wakes anew. */
+static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    uv_mutex_lock(&q->lock);
-    q->wake = wake;
-    if (q->first != NULL && wake != NULL) {
-        uv_async_send(wake);
-    }
-    uv_mutex_unlock(&q->lock);
+    struct queue *q = poll->data;
+    eventfd_t count;
+
+    (void)status;
+    (void)events;
+    eventfd_read(q->wake, &count);
+    q->on_wake(q->context);
+}
+
+void queue_watch(struct queue *q, uv_loop_t *loop, void (*on_wake)(void *context), void *context)
+{
+    q->on_wake = on_wake;
+    q->context = context;
+    q->poll.data = q;
+    uv_poll_init(loop, &q->poll, q->wake);
+    uv_poll_start(&q->poll, UV_READABLE, on_readable);
+    uv_unref((uv_handle_t *)&q->poll);
+}
+
+void queue_unwatch(struct queue *q)
+{
+    uv_close((uv_handle_t *)&q->poll, NULL);
 }

@@ -1,7 +1,10 @@
 /* Messages between the executor and the log thread: one queue each way.
  *
  * A queue has one who puts and one who takes, each on a thread of its own. Messages are
- * taken all at once, in the order in which they were put. */
+ * taken all at once, in the order in which they were put.
+ *
+ * The taker is woken by an eventfd, not by uv_async_send(): whoever that wakes spins until
+ * the sender has returned from it, which takes long if both are on one processor. */
 #ifndef REPLICA_QUEUE_H
 #define REPLICA_QUEUE_H
 
@@ -51,7 +54,13 @@ struct queue {
     uv_mutex_t lock;
     struct message *first;
     struct message **last;
-    uv_async_t *wake; /* The taker's; NULL: it looks by itself. */
+    int wake;     /* The eventfd. */
+    bool is_told; /* The taker has been woken, and has taken nothing since. */
+
+    /* The taker's. */
+    uv_poll_t poll;
+    void (*on_wake)(void *context);
+    void *context;
 };
 
 void queue_init(struct queue *q);
@@ -66,7 +75,9 @@ void queue_put(struct queue *q, struct message *m);
 /* Takes all messages, the caller's to free(). Returns the first, or NULL. */
 struct message *queue_take(struct queue *q);
 
-/* Has the taker woken by a handle of its loop from now on; NULL: no more. */
-void queue_wake_by(struct queue *q, uv_async_t *wake);
+/* Has the taker's loop call `on_wake` when there is something to take. That ends with
+ * queue_unwatch(); the loop has to run before queue_clear(). */
+void queue_watch(struct queue *q, uv_loop_t *loop, void (*on_wake)(void *context), void *context);
+void queue_unwatch(struct queue *q);
 
 #endif

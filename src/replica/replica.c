@@ -27,7 +27,6 @@ struct replica {
     struct replica_hooks hooks;
     struct node *node;
     struct queue in;
-    uv_async_t wake;
     struct message *first; /* Taken from the queue, and not handled yet. */
     struct message **last;
 
@@ -349,9 +348,9 @@ static void serve(void *context)
     }
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(void *context)
 {
-    struct replica *r = wake->data;
+    struct replica *r = context;
 
     engine_tick(r->engine);
     replica_serve(r);
@@ -428,18 +427,14 @@ struct replica *replica_open(struct engine *e, uv_loop_t *loop,
     e->commit.context = r;
     e->group.ops = &group_ops;
     e->group.ops_context = r;
-    uv_async_init(loop, &r->wake, on_wake);
-    r->wake.data = r;
-    uv_unref((uv_handle_t *)&r->wake);
-    queue_wake_by(&r->in, &r->wake);
+    queue_watch(&r->in, loop, on_wake, r);
     return r;
 }
 
 void replica_close(struct replica *r)
 {
     node_stop(r->node);
-    queue_wake_by(&r->in, NULL);
-    uv_close((uv_handle_t *)&r->wake, NULL);
+    queue_unwatch(&r->in);
     r->engine->commit.ops = NULL;
 }
 
