@@ -19,6 +19,7 @@ struct load {
     int version;
     uint64_t db;
     int64_t expires_ms;    /* Of the next key. */
+    const char *told_to;   /* What of the progress. */
     const char *summed_to; /* Up to there, */
     uint64_t checksum;     /* the checksum is this. */
     char refused[96];      /* A problem that is not the same each time. */
@@ -290,6 +291,17 @@ static bool read_checksum(struct load *l)
     return rdb_left(&l->r) == 0 || rdb_refuse(&l->r, "there is something behind its end");
 }
 
+static void tell_progress(struct load *l)
+{
+    enum { EACH = 256 * 1024 };
+
+    if (l->to->progress != NULL && l->r.at - l->told_to >= EACH) {
+        l->told_to = l->r.at;
+        l->to->progress((size_t)(l->r.at - l->r.start), (size_t)(l->r.end - l->r.start),
+                        l->to->context);
+    }
+}
+
 static bool read_all(struct load *l)
 {
     uint8_t what;
@@ -302,6 +314,7 @@ static bool read_all(struct load *l)
         }
         fine = what < RDB_SLOT_INFO ? read_key(l, what) : between_keys[what](l);
         sum_up(l);
+        tell_progress(l);
     }
     return false;
 }
@@ -313,6 +326,7 @@ bool rdb_load(struct bytes file, const struct rdb_loading *to, struct rdb_loaded
                      .to = to,
                      .loaded = loaded,
                      .expires_ms = EXPIRES_NEVER,
+                     .told_to = file.at,
                      .summed_to = file.at};
 
     *loaded = (struct rdb_loaded){0};

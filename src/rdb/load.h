@@ -21,6 +21,9 @@ struct rdb_loading {
     /* Takes a script that SCRIPT LOAD has kept; NULL: they are left out. */
     void (*take_script)(struct bytes text, void *context);
 
+    /* Is told now and then how many bytes have been read; or NULL. */
+    void (*progress)(size_t read, size_t total, void *context);
+
     void *context;
 };
 

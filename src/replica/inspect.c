@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* What is in the directory. */
@@ -582,6 +583,28 @@ bool inspect(const char *dir, const struct inspect_reader *reader, struct inspec
     machine_clear(&s.machine);
     free(s.files.segment);
     return fine;
+}
+
+/* A server makes the file for the lock; where there is none, none is at work. */
+int inspect_lock(const char *dir)
+{
+    char path[PATH_MAX];
+    int lock, err;
+
+    snprintf(path, sizeof path, "%s/lock", dir);
+    lock = open(path, O_RDONLY | O_CLOEXEC);
+    if (lock < 0 && errno == ENOENT) {
+        lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (lock < 0) {
+        return -errno;
+    }
+    if (flock(lock, LOCK_SH | LOCK_NB) != 0) {
+        err = -errno;
+        close(lock);
+        return err;
+    }
+    return lock;
 }
 
 /* Repairs. */

@@ -65,8 +65,13 @@ struct inspection {
 };
 
 /* Looks at a directory, which is kept by reference. `reader` may be NULL. Returns whether
- * it is in order; what was found before something was not is told all the same. */
+ * it is in order; what was found before something was not is told all the same. The
+ * directory should be locked. */
 bool inspect(const char *dir, const struct inspect_reader *reader, struct inspection *found);
+
+/* Keeps servers from the directory while it is read, until the descriptor is closed. Returns
+ * a negative errno value, -EWOULDBLOCK if a server is at work there. */
+int inspect_lock(const char *dir);
 
 /* Cuts off what was torn, and removes what was never written to, so that libraft has
  * nothing left to decide. Returns 0 or a negative errno value. */

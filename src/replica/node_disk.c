@@ -71,6 +71,11 @@ static int forget_beginning(const struct inspection *found)
     return unlink(path) == 0 ? 0 : -errno;
 }
 
+static const char advice[] =
+    ". Nothing was changed. If its group has other servers, have this one join again with an empty "
+    "directory; else put a backup in its place. --check tells what is here, --export saves what "
+    "comes before the damage";
+
 bool node_inspect(struct node *n, char error[NODE_ERROR_MAX])
 {
     struct inspection *found = malloc(sizeof *found);
@@ -90,7 +95,7 @@ bool node_inspect(struct node *n, char error[NODE_ERROR_MAX])
         fine = err == 0;
         snprintf(error, NODE_ERROR_MAX, "%s", strerror(-err));
     } else {
-        snprintf(error, NODE_ERROR_MAX, "%s", found->problem);
+        snprintf(error, NODE_ERROR_MAX, "%s%s", found->problem, advice);
     }
     n->mark.term = found->metadata.term;
     n->mark.vote = found->metadata.vote;

@@ -39,7 +39,8 @@ struct settings {
     struct buf rdb_file;    /* The name of the file that has the data. */
     struct buf save_points; /* When to save: seconds and changes by turns; empty: never. */
     bool rdb_checksum;
-    bool stops_writes;      /* While the data cannot be saved. */
+    bool stops_writes; /* While the data cannot be saved. */
+    int key_load_delay_us;
     int key_save_delay_us;  /* Negative: a microsecond behind one key of so many. */
     struct buf log_file;    /* Empty: standard output. */
     struct buf pid_file;    /* Empty: none. */

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "rdb/load.h"
 #include "replica/replica.h"
 #include "server/loop.h"
 #include "server/server.h"
@@ -43,7 +42,7 @@ static bool load(void *context, const char *path, struct buf *error)
     persist_stop(s);
     encode_emptying(s->engine->data, &redo);
     commit_follow(s->engine, buf_bytes(&redo));
-    return path == NULL || persist_load_all(s, path, s->engine->data, &loaded, error);
+    return path == NULL || loading_read_all(s, path, 0, &loaded, error);
 }
 
 static int save(void *context, const char *path)
@@ -62,12 +61,12 @@ static void import(struct server *s, const char *path)
     BUF_LOCAL(error);
 
     log_write(LOG_NOTICE, "The log is new: it begins with the data in '%s'", path);
-    if (!persist_load_all(s, path, e->data, &loaded, &error)) {
+    e->group.role = GROUP_LOADING;
+    if (!loading_read_all(s, path, 0, &loaded, &error)) {
         log_write(LOG_WARNING, "Cannot load '%s': %.*s", path, (int)error.len, error.at);
         e->stop = true;
         return;
     }
-    e->group.role = GROUP_LOADING;
     e->commit.wants_barrier = true;
     s->importing = true;
     replica_want_snapshot(s->replica);
@@ -81,7 +80,7 @@ static void lead(void *context)
 
     log_write(LOG_NOTICE, "This server leads");
     persist_path(s, path, sizeof path);
-    if (g->count == 1 && g->snapshot_index == 0 && dataset_count(s->engine->data) == 0 &&
+    if (g->count == 1 && g->snapshot_index == 0 && s->engine->journal.changes == 0 &&
         access(path, R_OK) == 0) {
         import(s, path);
     }

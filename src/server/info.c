@@ -249,6 +249,7 @@ static void add_persistence(struct server *s, struct buf *out)
                    "aof_rewrite_scheduled aof_rewrites "
                    "aof_rewrites_consecutive_failures aof_last_cow_size module_fork_in_progress "
                    "module_fork_last_cow_size");
+    loading_info(s, out);
 }
 
 static void add_rates(struct server *s, struct buf *out)

@@ -1,5 +1,6 @@
 /* moonlatch-server: the command line. */
 #include "engine/version.h"
+#include "server/check.h"
 #include "server/config_file.h"
 #include "server/server.h"
 
@@ -24,9 +25,14 @@ static void print_help(void)
 {
     printf("Usage: moonlatch-server [config-file] [--NAME VALUE ...]\n"
            "       moonlatch-server --check-config [config-file] [--NAME VALUE ...]\n"
+           "       moonlatch-server --check DIR [config-file] [--NAME VALUE ...]\n"
+           "       moonlatch-server --export FILE.rdb DIR [config-file] [--NAME VALUE ...]\n"
            "       moonlatch-server --help | --version\n\n"
            "The file, or standard input if it is '-', has the syntax of redis.conf. What a flag\n"
-           "sets takes precedence over it.\n\nOptions:\n");
+           "sets takes precedence over it.\n\n"
+           "--check tells whether the directory of a server that does not run is in order, and\n"
+           "what is in it; --export writes that to a file that redis-server can load. DIR is the\n"
+           "server's working directory, or the one of its log.\n\nOptions:\n");
     for (size_t i = 0; i < options_count; i++) {
         if (options[i].summary != NULL) {
             print_option(&options[i]);
@@ -68,8 +74,24 @@ static void run(void *context)
     r->result = server_run(r->server);
 }
 
-/* Reads the settings, and runs the server unless they are only to be checked. */
-static int start(size_t argc, char *const *argv, bool check_only)
+/* What is to be done instead of running a server. */
+struct errand {
+    bool checks_settings;
+    const char *dir;  /* The directory that is to be looked at; NULL: none is. */
+    const char *file; /* Where to its data are to be written; NULL: nowhere. */
+};
+
+static int run_errand(const struct settings *settings, const struct errand *errand)
+{
+    if (errand->dir != NULL) {
+        return check_directory(settings, errand->dir, errand->file) ? 0 : -1;
+    }
+    printf("The configuration is valid.\n");
+    return 0;
+}
+
+/* Reads the settings, and runs the server unless there is an errand. */
+static int start(size_t argc, char *const *argv, const struct errand *errand)
 {
     struct server server = {0};
     struct run r = {.server = &server, .result = -1};
@@ -78,9 +100,8 @@ static int start(size_t argc, char *const *argv, bool check_only)
     settings_init(&server.settings);
     if (!read_settings(&server, argc, argv, &error)) {
         fprintf(stderr, "moonlatch-server: %.*s\n", (int)error.len, error.at);
-    } else if (check_only) {
-        printf("The configuration is valid.\n");
-        r.result = 0;
+    } else if (errand->checks_settings || errand->dir != NULL) {
+        r.result = run_errand(&server.settings, errand);
     } else {
         script_run_on_guarded_stack(run, &r);
     }
@@ -105,9 +126,38 @@ static bool take_flag(int *argc, char **argv, const char *flag)
     return found;
 }
 
+/* Takes a flag and the arguments behind it, if they come first. Returns whether they do. */
+static bool take_first(int *argc, char **argv, const char *flag, int count, const char **arguments)
+{
+    if (*argc < 2 + count || strcmp(argv[1], flag) != 0) {
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        arguments[i] = argv[2 + i];
+    }
+    *argc -= 1 + count;
+    memmove(argv + 1, argv + 2 + count, (size_t)*argc * sizeof *argv);
+    return true;
+}
+
+static struct errand take_errand(int *argc, char **argv)
+{
+    struct errand errand = {0};
+    const char *arguments[2];
+
+    if (take_first(argc, argv, "--check", 1, arguments)) {
+        errand.dir = arguments[0];
+    } else if (take_first(argc, argv, "--export", 2, arguments)) {
+        errand.file = arguments[0];
+        errand.dir = arguments[1];
+    }
+    errand.checks_settings = take_flag(argc, argv, "--check-config");
+    return errand;
+}
+
 int main(int argc, char **argv)
 {
-    bool check_only = take_flag(&argc, argv, "--check-config");
+    struct errand errand = take_errand(&argc, argv);
 
     if (take_flag(&argc, argv, "--help")) {
         print_help();
@@ -117,5 +167,5 @@ int main(int argc, char **argv)
         print_version();
         return EXIT_SUCCESS;
     }
-    return start((size_t)argc - 1, argv + 1, check_only);
+    return start((size_t)argc - 1, argv + 1, &errand);
 }

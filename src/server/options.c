@@ -61,6 +61,7 @@ const struct option options[] = {
     {"stop-writes-on-bgsave-error", .type = OPTION_BOOL, FIELD(stops_writes),                       .initial = "yes", .summary = "Refuse writes while the data cannot be saved"},
     {"rdbchecksum",     .type = OPTION_BOOL,    .flags = OPTION_FIXED, FIELD(rdb_checksum),         .initial = "yes", .summary = "End the file by a checksum"},
     {"rdb-key-save-delay", .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, FIELD(key_save_delay_us), .min = INT32_MIN, .initial = "0", .summary = "Microseconds to wait behind each key that is saved, for tests"},
+    {"key-load-delay",  .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, FIELD(key_load_delay_us), .min = INT32_MIN, .initial = "0", .summary = "Microseconds to wait behind each key that is loaded at the start, for tests"},
     {"rdbcompression",  .type = OPTION_BOOL,    FIELD(engine.rdb_compression),                      .initial = "yes", .summary = "Compress the strings in files and of DUMP"},
     {"hash-max-listpack-entries", "hash-max-ziplist-entries", .type = OPTION_INTEGER, FIELD(limits.hash_max_packed_entries), .max = INT64_MAX, .initial = "512", .summary = "Fields up to which a hash is kept in one piece"},
     {"hash-max-listpack-value",   "hash-max-ziplist-value",   .type = OPTION_MEMORY,  FIELD(limits.hash_max_packed_value),   .initial = "64", .summary = "Bytes of a field or its value up to which it is"},
@@ -121,7 +122,6 @@ const struct option options[] = {
     {"aof-use-rdb-preamble",         .type = OPTION_BOOL,    .initial = "yes"},
     {"rdb-del-sync-files",           .type = OPTION_BOOL,    .initial = "no"},
     {"rdb-save-incremental-fsync",   .type = OPTION_BOOL,    .initial = "yes"},
-    {"key-load-delay",               .type = OPTION_INTEGER, .flags = OPTION_HIDDEN, .min = INT32_MIN, .initial = "0"},
     {"sanitize-dump-payload",        .type = OPTION_ENUM,    .words = sanitizations, .initial = "no"},
 
     /* Memory. */

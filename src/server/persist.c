@@ -3,8 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/sha1.h"
-#include "rdb/load.h"
 #include "rdb/save.h"
 #include "replica/replica.h"
 #include "server/loop.h"
@@ -47,86 +45,11 @@ uint64_t persist_changes(const struct server *s)
 
 /* Loading. */
 
-struct loading {
-    struct dataset *into;
-    struct journal journal;
-};
-
-static bool take(struct value *v, unsigned db, void *context)
-{
-    struct loading *l = context;
-
-    if (keyspace_find_any(l->into->db[db], value_key(v)) != NULL) {
-        value_free(v);
-        return false;
-    }
-    journal_make(&l->journal, change_bind(db, v));
-    return true;
-}
-
-static bool take_library(struct bytes text, void *context)
-{
-    struct loading *l = context;
-    struct bytes name;
-
-    if (!script_library_name(text, &name) ||
-        texts_find(l->into->texts[TEXT_LIBRARY], name) != NULL) {
-        return false;
-    }
-    journal_make(&l->journal, change_text_put(TEXT_LIBRARY, text_new(name, text)));
-    return true;
-}
-
-static void take_script(struct bytes text, void *context)
-{
-    struct loading *l = context;
-    char sha[SHA1_HEX + 1];
-
-    sha1_hex(text, sha);
-    journal_make(&l->journal,
-                 change_text_put(TEXT_SCRIPT, text_new((struct bytes){sha, SHA1_HEX}, text)));
-}
-
-static void log_loaded(const struct rdb_loaded *loaded, int64_t took_us)
-{
-    log_write(LOG_NOTICE, "%zu keys loaded, %zu had expired: %.3f seconds", loaded->keys,
-              loaded->expired, (double)took_us / 1e6);
-    if (loaded->empty > 0) {
-        log_write(LOG_WARNING, "%zu collections without elements were left out", loaded->empty);
-    }
-}
-
-static bool load(struct server *s, const char *path, int64_t now_ms, struct dataset *into,
-                 struct rdb_loaded *loaded, struct buf *error)
-{
-    struct loading l = {.into = into, .journal = {.data = into}};
-    struct rdb_loading loading = {.databases = into->count,
-                                  .now_ms = now_ms,
-                                  .limits = &s->engine->data->limits,
-                                  .take = take,
-                                  .take_library = take_library,
-                                  .take_script = take_script,
-                                  .context = &l};
-    int64_t start_us = clock_monotonic_us();
-    bool fine = rdb_load_file(path, &loading, loaded, error) == 0;
-
-    journal_clear(&l.journal);
-    if (fine) {
-        log_loaded(loaded, clock_monotonic_us() - start_us);
-    }
-    return fine;
-}
-
 bool persist_load(struct server *s, const char *path, struct dataset *into,
                   struct rdb_loaded *loaded, struct buf *error)
 {
-    return load(s, path, logtime_ms(&s->engine->time), into, loaded, error);
-}
-
-bool persist_load_all(struct server *s, const char *path, struct dataset *into,
-                      struct rdb_loaded *loaded, struct buf *error)
-{
-    return load(s, path, 0, into, loaded, error);
+    return loading_read(path, logtime_ms(&s->engine->time), into, &s->engine->data->limits, NULL,
+                        loaded, error);
 }
 
 /* Log time goes on from where it was, even if a clock was set back meanwhile. */
@@ -148,23 +71,26 @@ void persist_begin(struct server *s)
 
 int persist_start(struct server *s)
 {
+    struct group *g = &s->engine->group;
     struct rdb_loaded loaded = {0};
     char path[PATH_MAX];
+    bool fine;
     BUF_LOCAL(error);
 
     persist_path(s, path, sizeof path);
     if (access(path, F_OK) != 0 && errno == ENOENT) {
         return 0;
     }
-    if (!persist_load(s, path, s->engine->data, &loaded, &error)) {
+    g->role = GROUP_LOADING;
+    fine = loading_read_all(s, path, logtime_ms(&s->engine->time), &loaded, &error);
+    g->role = GROUP_LEADER;
+    if (!fine) {
         log_write(LOG_WARNING, "Cannot load '%s': %.*s", path, (int)error.len, error.at);
         log_write(LOG_WARNING, "Not started. To start with an empty database, move the file away "
                                "or choose another by --dbfilename");
         return -1;
     }
     go_on_from(s, loaded.time_us);
-    s->persist.loaded_keys = loaded.keys;
-    s->persist.loaded_expired = loaded.expired;
     s->persist.saved_changes = s->engine->journal.changes;
     return 0;
 }

@@ -56,10 +56,6 @@ void persist_begin(struct server *s);
 bool persist_load(struct server *s, const char *path, struct dataset *into,
                   struct rdb_loaded *loaded, struct buf *error);
 
-/* The same, with what has expired. */
-bool persist_load_all(struct server *s, const char *path, struct dataset *into,
-                      struct rdb_loaded *loaded, struct buf *error);
-
 /* Save, and wait for it: to the file, after which there are no changes to save, or to
  * another. Return 0 or a negative errno value, which is logged. */
 int persist_save(struct server *s);

@@ -256,17 +256,17 @@ static void end(struct server *s)
     engine_free(s->engine);
 }
 
-/* Loads, listens, and serves until it is over. */
+/* Listens, loads, and serves until it is over. */
 static int serve(struct server *s)
 {
-    if (durability_start(s) != 0) {
-        return -1;
-    }
-    s->is_up = true;
     if (net_listen(s->net) != 0) {
         log_write(LOG_WARNING, "Not started.");
         return -1;
     }
+    if (durability_start(s) != 0) {
+        return -1;
+    }
+    s->is_up = true;
     write_pid(&s->settings.pid_file);
     log_write(LOG_NOTICE, "Ready to accept connections");
     loop_run(s->loop);

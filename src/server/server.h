@@ -4,6 +4,7 @@
 
 #include "server/config.h"
 #include "server/info.h"
+#include "server/loading.h"
 #include "server/persist.h"
 
 struct loop;
@@ -22,6 +23,7 @@ struct server {
     size_t startup_memory; /* mem_used() without any data. */
     struct rates rates;
     struct persist persist;
+    struct loading loading;
     struct replica *replica; /* NULL: there is no log. */
     bool importing;          /* The data become the log's: see durability.c. */
     bool is_up;
