@@ -15,7 +15,7 @@ run_packages=(
 redis_packages=(redis-server redis-tools python3)
 bench_packages=(etcd-server)
 test_packages=(
-    libcmocka-dev python3-redis python3-limits python3-channels-redis git
+    libcmocka-dev python3-redis python3-limits python3-channels-redis git iproute2
     clang clang-format libclang-rt-14-dev llvm
 )
 node_packages=(nodejs npm)
