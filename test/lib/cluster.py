@@ -305,7 +305,7 @@ class Group:
 
     def join(self, node):
         """Has a node that is new become a voter of the group."""
-        if not wait_until(lambda: node.is_running() and node.ask("PING")):
+        if not wait_until(lambda: node.is_running() and node.ask("PING") == b"PONG"):
             raise AssertionError(f"{node} does not start:\n{node.log()}")
         leader = wait_until(lambda: self.leader(but=node))
         reply = node.ask("RAFT", "JOIN", leader.name, timeout=PATIENCE_S)
