@@ -1,5 +1,7 @@
 #include "store/journal.h"
 
+#include "base/mem.h"
+
 #include <assert.h>
 
 struct undo {
@@ -11,6 +13,15 @@ struct undo {
         struct note note;
     };
 };
+
+/* An arena that parts have their records in. It is the journal's, `arena` being empty,
+ * until that takes another one. */
+struct room {
+    struct arena arena;
+    size_t parts;
+};
+
+enum { SHARED = 32 * 1024 }; /* Once so much of an arena is used, it is left to its parts. */
 
 static void append(struct journal *j, struct undo *u)
 {
@@ -176,29 +187,49 @@ void journal_commit(struct journal *j)
 {
     drop_records(j->newest);
     start_again(j);
-    if (!j->lends) {
+    if (j->room == NULL) {
         arena_reset(&j->arena);
     }
 }
 
-void journal_cut(struct journal *j, struct journal_part *part)
+/* Makes a part of the records between two. */
+static void make_part(struct journal *j, struct journal_part *part, struct undo *oldest,
+                      struct undo *newest)
 {
-    *part = (struct journal_part){j->oldest, j->newest, j->arena};
+    *part = (struct journal_part){.oldest = oldest, .newest = newest};
+    if (newest == NULL) {
+        return;
+    }
+    if (j->room == NULL) {
+        j->room = mem_zalloc(sizeof *j->room);
+    }
+    j->room->parts++;
+    part->room = j->room;
+}
+
+static void take_other_arena(struct journal *j)
+{
+    j->room->arena = j->arena;
+    j->room = NULL;
     j->arena = j->spare;
     j->spare = (struct arena){0};
-    j->lends = false;
+}
+
+void journal_cut(struct journal *j, struct journal_part *part)
+{
+    make_part(j, part, j->oldest, j->newest);
+    if (j->room != NULL && j->arena.used >= SHARED) {
+        take_other_arena(j);
+    }
     start_again(j);
 }
 
-/* The records stay where they are, among others: the arena goes with the part that is cut
- * off next, and so outlives them. */
 void journal_cut_before(struct journal *j, struct journal_mark mark, struct journal_part *part)
 {
     size_t redo = journal_redo_until(j, mark).len;
 
-    *part = (struct journal_part){0};
+    make_part(j, part, mark.newest != NULL ? j->oldest : NULL, mark.newest);
     if (mark.newest != NULL) {
-        *part = (struct journal_part){.oldest = j->oldest, .newest = mark.newest};
         j->oldest = mark.newest->newer;
         if (j->oldest != NULL) {
             j->oldest->older = NULL;
@@ -206,19 +237,28 @@ void journal_cut_before(struct journal *j, struct journal_mark mark, struct jour
             j->newest = NULL;
         }
         mark.newest->newer = NULL;
-        j->lends = true;
     }
     buf_drop_front(&j->redo, redo);
     j->redo_cut += redo;
 }
 
-/* Keeps the memory of one part for the next. */
+/* The last part in an arena leaves it to the journal: as what it is, or for the next time. */
 static void end_part(struct journal *j, struct journal_part *part)
 {
-    arena_free(&j->spare);
-    arena_reset(&part->arena);
-    j->spare = part->arena;
+    struct room *room = part->room;
+
     *part = (struct journal_part){0};
+    if (room == NULL || --room->parts > 0) {
+        return;
+    }
+    if (room == j->room) {
+        j->room = NULL;
+    } else {
+        arena_free(&j->spare);
+        arena_reset(&room->arena);
+        j->spare = room->arena;
+    }
+    mem_free(room);
 }
 
 void journal_part_commit(struct journal *j, struct journal_part *part)

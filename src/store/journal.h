@@ -21,6 +21,7 @@ struct note {
 };
 
 struct undo;
+struct room;
 
 struct journal {
     struct dataset *data; /* Not owned. */
@@ -32,7 +33,7 @@ struct journal {
     struct undo *newest;
     struct buf redo;    /* Encoded changes, oldest first, */
     size_t redo_cut;    /* behind so many bytes that have been cut off since it was empty. */
-    bool lends;         /* A part that was cut off has its records in the arena. */
+    struct room *room;  /* The arena, as far as parts that were cut off have records in it. */
     struct arena spare; /* An empty one. */
     uint64_t changes;   /* Made since the start, less those rolled back. */
 };
@@ -50,7 +51,7 @@ struct journal_mark {
 struct journal_part {
     struct undo *oldest;
     struct undo *newest;
-    struct arena arena;
+    struct room *room; /* Where they are; NULL: there are none. */
 };
 
 /* Makes `c` and records it. Takes what it owns, copies the rest. */
@@ -92,7 +93,8 @@ struct bytes journal_redo_until(const struct journal *j, struct journal_mark mar
 void journal_commit(struct journal *j);
 
 /* Cuts off all that is recorded, with its redo. Parts end in the order in which they were
- * cut off, or are undone in the opposite one; the journal outlives them. */
+ * cut off, or are undone in the opposite one; the journal outlives them. Small parts share
+ * an arena with what comes behind them. */
 void journal_cut(struct journal *j, struct journal_part *part);
 
 /* Cuts off what was recorded before a mark, while what came behind it goes on: the mark,
@@ -104,7 +106,7 @@ void journal_part_commit(struct journal *j, struct journal_part *part);
 void journal_part_rollback(struct journal *j, struct journal_part *part);
 
 /* Returns the bytes of memory that undo and redo take up; with what undo holds of the
- * data, about. What is cut off a journal that is not empty then still counts. */
+ * data, about. What has been cut off may still count, until the next cut. */
 static inline size_t journal_memory(const struct journal *j)
 {
     return j->arena.used + j->redo_cut + j->redo.len + j->held;
