@@ -16,7 +16,7 @@ enum {
 
 static struct commit_entry *entry_of(struct commit *c, uint64_t seq)
 {
-    return &c->entry[seq % COMMIT_HOLDS];
+    return &c->entry[seq % COMMIT_PLACES];
 }
 
 static uint64_t under_way(const struct commit *c)
@@ -122,8 +122,11 @@ void commit_seal(struct engine *e)
 
 /* Holding back. */
 
-static void add_waiter(struct waiters *w, struct session *s)
+/* Has the session told when its oldest hold ends. */
+static void await(struct session *s)
 {
+    struct waiters *w = &entry_of(&s->engine->commit, s->hold.hold[0].seq)->waiters;
+
     if (w->count == w->cap) {
         w->cap = w->cap == 0 ? 16 : 2 * w->cap;
         w->session = mem_realloc(w->session, w->cap * sizeof(struct session *));
@@ -133,17 +136,18 @@ static void add_waiter(struct waiters *w, struct session *s)
 
 static void hold_back(struct session *s, uint64_t seq)
 {
-    struct commit *c = &s->engine->commit;
     struct output_hold *h = &s->hold;
     struct hold *last = h->count > 0 ? &h->hold[h->count - 1] : NULL;
 
-    if (last != NULL && last->seq == seq) {
+    if (last != NULL && (last->seq == seq || h->count == COMMIT_HOLDS)) {
+        last->seq = seq;
         last->requests += h->requests;
         return;
     }
-    assert(h->count < COMMIT_HOLDS);
     h->hold[h->count++] = (struct hold){seq, h->marked, h->requests};
-    add_waiter(&entry_of(c, seq)->waiters, s);
+    if (h->count == 1) {
+        await(s);
+    }
 }
 
 static uint64_t written(const struct session *s)
@@ -195,18 +199,24 @@ void commit_dropped(struct session *s, size_t len)
     }
 }
 
-void commit_forget(struct session *s)
+static void forget_waiter(struct waiters *w, const struct session *s)
 {
-    for (unsigned i = 0; i < s->hold.count; i++) {
-        struct waiters *w = &entry_of(&s->engine->commit, s->hold.hold[i].seq)->waiters;
-        for (size_t k = 0; k < w->count; k++) {
-            if (w->session[k] == s) {
-                w->session[k] = w->session[--w->count];
-                break;
-            }
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->session[i] == s) {
+            w->session[i] = w->session[--w->count];
+            return;
         }
     }
-    s->hold.count = 0;
+}
+
+void commit_forget(struct session *s)
+{
+    struct output_hold *h = &s->hold;
+
+    if (h->count > 0) {
+        forget_waiter(&entry_of(&s->engine->commit, h->hold[0].seq)->waiters, s);
+        h->count = 0;
+    }
 }
 
 void commit_cut(struct session *s, size_t len)
@@ -226,6 +236,9 @@ static void release(struct session *s)
 
     h->count--;
     memmove(h->hold, h->hold + 1, h->count * sizeof *h->hold);
+    if (h->count > 0) {
+        await(s);
+    }
     session_wrote(s);
 }
 
@@ -327,7 +340,7 @@ bool commit_follow(struct engine *e, struct bytes redo)
 
 void commit_clear(struct commit *c)
 {
-    for (size_t i = 0; i < COMMIT_HOLDS; i++) {
+    for (size_t i = 0; i < COMMIT_PLACES; i++) {
         mem_free(c->entry[i].waiters.session);
     }
 }

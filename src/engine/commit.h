@@ -7,8 +7,8 @@
  * found of it. If the log loses an entry, all that was executed since is undone, what has
  * been held back is cut away, and who waits for a reply gets an error instead.
  *
- * A few entries may be under way at a time. While they are, changes gather for the next
- * one: the slower the log, the more share one entry. */
+ * Many entries may be under way at a time, so that the log has what there is whenever it can
+ * take more; it may make one of several. */
 #ifndef ENGINE_COMMIT_H
 #define ENGINE_COMMIT_H
 
@@ -29,8 +29,9 @@ struct log_ops {
 };
 
 enum {
-    COMMIT_ENTRIES = 2,                /* Under way at a time, at the most. */
-    COMMIT_HOLDS = COMMIT_ENTRIES + 1, /* And those of what gathers. */
+    COMMIT_ENTRIES = 64,                /* Under way at a time, at the most. */
+    COMMIT_PLACES = COMMIT_ENTRIES + 1, /* And what gathers for the next. */
+    COMMIT_HOLDS = 3,
 };
 
 /* How long a reply waits. */
@@ -48,7 +49,8 @@ struct hold {
     unsigned requests; /* How many have been answered in it. */
 };
 
-/* In each session. */
+/* In each session. Of one that does not wait for its replies, those of several entries are
+ * held back as one. */
 struct output_hold {
     struct hold hold[COMMIT_HOLDS]; /* Oldest first. */
     unsigned count;
@@ -66,7 +68,7 @@ struct waiters {
 
 struct commit_entry {
     struct journal_part part;
-    struct waiters waiters; /* Sessions of which something is held back until then. */
+    struct waiters waiters; /* Sessions whose oldest hold ends then. */
     int64_t appended_us;    /* Monotonic. */
 };
 
@@ -78,7 +80,7 @@ struct commit {
 
     uint64_t sealed;    /* The sequence number of the last entry that the log was given, */
     uint64_t committed; /* and of the last that is committed. */
-    struct commit_entry entry[COMMIT_HOLDS]; /* Those between, and the next, by number. */
+    struct commit_entry entry[COMMIT_PLACES]; /* Those between, and the next, by number. */
     bool wants_barrier; /* There is to be an entry, even if nothing has changed. */
     int64_t opened_us;  /* When the changes that gather began to: monotonic; 0: there are none. */
 

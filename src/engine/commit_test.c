@@ -67,7 +67,7 @@ static const struct command *const families[] = {commands, NULL};
 
 /* A log that keeps what it is given. */
 
-enum { CLIENTS = 3, KEPT = 64 };
+enum { CLIENTS = 3, KEPT = 3 * COMMIT_ENTRIES };
 
 struct bench {
     struct engine *engine;
@@ -226,7 +226,7 @@ TEST(what_a_read_has_found_is_held_back_as_well)
     bench_close(&b);
 }
 
-TEST(entries_under_way_are_few_and_the_rest_gathers)
+TEST(entries_under_way_have_a_limit_and_the_rest_gathers)
 {
     struct bench b;
     char line[32];
@@ -234,19 +234,37 @@ TEST(entries_under_way_are_few_and_the_rest_gathers)
     bench_open(&b, DURABILITY_STRICT);
     for (int i = 1; i <= 2 * COMMIT_ENTRIES; i++) {
         snprintf(line, sizeof line, "put k%d %d", i, i);
-        request(b.client[0], line);
+        request(b.client[i % 2], line);
         end_turn(&b);
     }
     CHECK(b.newest == COMMIT_ENTRIES);
     commit(&b, 1);
-    CHECK(is_sent(b.client[0], "+OK\r\n"));
+    CHECK(is_sent(b.client[1], "+OK\r\n"));
     end_turn(&b);
     CHECK(b.newest == COMMIT_ENTRIES + 1); /* With all that has gathered. */
-    commit(&b, COMMIT_ENTRIES);
-    CHECK(commit_released(b.client[0]) == (COMMIT_ENTRIES - 1) * strlen("+OK\r\n"));
     commit(&b, COMMIT_ENTRIES + 1);
-    CHECK(commit_released(b.client[0]) == (2 * COMMIT_ENTRIES - 1) * strlen("+OK\r\n"));
+    CHECK(commit_released(b.client[0]) == COMMIT_ENTRIES * strlen("+OK\r\n"));
+    CHECK(commit_released(b.client[1]) == (COMMIT_ENTRIES - 1) * strlen("+OK\r\n"));
     CHECK(is_followed(&b));
+    bench_close(&b);
+}
+
+TEST(who_does_not_wait_has_later_replies_held_back_as_one)
+{
+    struct bench b;
+
+    bench_open(&b, DURABILITY_STRICT);
+    for (int i = 0; i < COMMIT_HOLDS + 2; i++) {
+        request(b.client[0], "put k 1");
+        end_turn(&b);
+    }
+    CHECK(b.newest == COMMIT_HOLDS + 2);
+    commit(&b, COMMIT_HOLDS - 1);
+    CHECK(commit_released(b.client[0]) == (COMMIT_HOLDS - 1) * strlen("+OK\r\n"));
+    commit(&b, COMMIT_HOLDS + 1);
+    CHECK(commit_released(b.client[0]) == (COMMIT_HOLDS - 1) * strlen("+OK\r\n"));
+    commit(&b, COMMIT_HOLDS + 2);
+    CHECK(commit_released(b.client[0]) == (COMMIT_HOLDS + 2) * strlen("+OK\r\n"));
     bench_close(&b);
 }
 
@@ -302,7 +320,7 @@ TEST(nobody_waits_for_an_entry_that_was_lost_before_it_was_made)
     }
     CHECK(b.newest == COMMIT_ENTRIES);
     commit_lost(b.engine, "UNCERTAIN");
-    for (uint64_t i = 1; i <= COMMIT_HOLDS; i++) {
+    for (uint64_t i = 1; i <= COMMIT_PLACES; i++) {
         request(b.client[2], "put k 2");
         end_turn(&b);
         commit(&b, i);
@@ -421,6 +439,29 @@ TEST(a_script_is_undone_behind_what_was_cut_off_before_it)
     bench_close(&b);
 }
 
+/* It takes more memory to undo the script than stays where it is. */
+TEST(what_was_cut_off_before_a_script_is_undone_behind_it)
+{
+    struct bench b;
+    char key[32];
+
+    bench_open(&b, DURABILITY_STRICT);
+    request(b.client[0], "put k 1");
+    begin_script(&b);
+    end_turn(&b);
+    for (int i = 0; i < 4000; i++) {
+        snprintf(key, sizeof key, "key:%d", i);
+        journal_make(&b.engine->journal,
+                     change_bind(0, value_new_string(bytes_of(key), BYTES("1"), EXPIRES_NEVER)));
+    }
+    end_script(&b);
+    end_turn(&b);
+    CHECK(b.newest == 2);
+    commit_lost(b.engine, "UNCERTAIN");
+    CHECK(dataset_count(b.engine->data) == 0);
+    bench_close(&b);
+}
+
 TEST(a_session_that_goes_is_forgotten)
 {
     struct bench b;
@@ -477,10 +518,13 @@ int main(void)
 {
     return RUN(
         a_reply_goes_out_when_its_entry_is_committed, a_turn_is_one_entry,
-        what_a_read_has_found_is_held_back_as_well, entries_under_way_are_few_and_the_rest_gathers,
-        what_is_lost_is_undone_and_told, nobody_waits_for_an_entry_that_was_lost_before_it_was_made,
+        what_a_read_has_found_is_held_back_as_well,
+        entries_under_way_have_a_limit_and_the_rest_gathers,
+        who_does_not_wait_has_later_replies_held_back_as_one, what_is_lost_is_undone_and_told,
+        nobody_waits_for_an_entry_that_was_lost_before_it_was_made,
         who_is_served_by_what_is_lost_gets_the_error, a_relaxed_reply_does_not_wait,
         a_barrier_is_an_entry_without_changes, what_came_before_a_script_does_not_wait_for_it,
-        a_script_is_undone_behind_what_was_cut_off_before_it, a_session_that_goes_is_forgotten,
+        a_script_is_undone_behind_what_was_cut_off_before_it,
+        what_was_cut_off_before_a_script_is_undone_behind_it, a_session_that_goes_is_forgotten,
         a_follower_makes_changes_and_tells_of_them, a_follower_changes_nothing_by_itself);
 }

@@ -43,12 +43,26 @@ static void fail(struct core *c, const char *problem)
 
 /* The tenure. */
 
+static void drop_waiting(struct core *c)
+{
+    while (c->waiting != NULL) {
+        struct message *m = c->waiting;
+
+        c->waiting = m->next;
+        free(m->data);
+        free(m);
+    }
+    c->last_waiting = &c->waiting;
+}
+
 static void lose(struct core *c, enum lost why)
 {
     struct message *m = message_new(MESSAGE_LOST, 0);
 
+    drop_waiting(c);
     c->leads = false;
     c->ends = false;
+    c->under_way = 0;
     m->status = why;
     put(c, m);
 }
@@ -56,6 +70,7 @@ static void lose(struct core *c, enum lost why)
 /* A disk that is full takes no more, but what it has been given will be committed. */
 static void end_when_done(struct core *c)
 {
+    drop_waiting(c);
     c->ends = true;
     c->is_full = true;
     if (c->applied == c->appended) {
@@ -120,23 +135,6 @@ static unsigned trailing(const struct core *c)
     uint64_t fit = TRAILING_BYTES / average;
 
     return fit < TRAILING_LEAST ? TRAILING_LEAST : (unsigned)fit;
-}
-
-void core_watch(struct core *c)
-{
-    if (c->fatal != NULL) {
-        return;
-    }
-    if (c->leads && !raft_leads(c)) {
-        lose(c, LOST_LEADERSHIP);
-    }
-    if (!c->leads && !c->barrier_waits && raft_leads(c)) {
-        want_barrier(c);
-    }
-    if (wants_snapshot(c)) {
-        raft_set_snapshot_trailing(c->raft, trailing(c));
-        raft_set_snapshot_threshold(c->raft, 1);
-    }
 }
 
 /* Appending. */
@@ -247,10 +245,102 @@ void core_append(struct core *c, struct message *m)
 {
     if (c->fatal != NULL || !c->leads || c->ends || m->epoch != c->epoch) {
         free(m->data);
-    } else if (submit_turn(c, m)) {
-        c->appended = m->seq;
+        free(m);
+        return;
     }
-    free(m);
+    m->next = NULL;
+    *c->last_waiting = m;
+    c->last_waiting = &m->next;
+}
+
+/* libraft writes one at a time, so what comes next had better grow meanwhile. Where there
+ * are others, one may be on its way to them while another one is written. */
+bool core_is_busy(const struct core *c)
+{
+    unsigned most = c->raft->configuration.n == 1 ? 1 : 2;
+
+    return c->under_way >= most;
+}
+
+/* Takes as many of the waiting turns as fit into an entry, at least one. */
+static struct message *take_turns(struct core *c, size_t *len)
+{
+    struct message *first = c->waiting, *last = first;
+
+    *len = first->len;
+    while (last->next != NULL && *len + last->next->len <= ENTRY_PART_MAX) {
+        last = last->next;
+        *len += last->len;
+    }
+    c->waiting = last->next;
+    if (c->waiting == NULL) {
+        c->last_waiting = &c->waiting;
+    }
+    last->next = NULL;
+    return first;
+}
+
+/* Returns the last of some turns, with the changes of all of them, `len` bytes. */
+static struct message *join(struct message *m, size_t len)
+{
+    char *data = malloc(entry_size(len));
+    char *end = data + ENTRY_HEADER;
+
+    if (data == NULL) {
+        abort();
+    }
+    while (true) {
+        struct message *next = m->next;
+
+        memcpy(end, (char *)m->data + ENTRY_HEADER, m->len);
+        end += m->len;
+        free(m->data);
+        if (next == NULL) {
+            m->data = data;
+            m->len = len;
+            return m;
+        }
+        free(m);
+        m = next;
+    }
+}
+
+/* Those that have gathered become one, so that they share an entry. */
+static void submit_waiting(struct core *c)
+{
+    while (c->waiting != NULL && !core_is_busy(c)) {
+        size_t len;
+        struct message *m = take_turns(c, &len);
+        uint64_t seq;
+
+        if (m->next != NULL) {
+            m = join(m, len);
+        }
+        seq = m->seq;
+        if (submit_turn(c, m)) {
+            c->appended = seq;
+            c->under_way++;
+        }
+        free(m);
+    }
+}
+
+void core_watch(struct core *c)
+{
+    if (c->fatal != NULL) {
+        return;
+    }
+    if (c->leads && !raft_leads(c)) {
+        lose(c, LOST_LEADERSHIP);
+    }
+    if (!c->leads && !c->barrier_waits && raft_leads(c)) {
+        want_barrier(c);
+    }
+    if (wants_snapshot(c)) {
+        raft_set_snapshot_trailing(c->raft, trailing(c));
+        raft_set_snapshot_threshold(c->raft, 1);
+    }
+    submit_waiting(c);
 }
 
 /* The state machine. */
@@ -267,6 +357,7 @@ static void tell_committed(struct core *c, const struct entry_header *h)
     m->seq = h->seq;
     m->at = c->machine.at;
     c->applied = h->seq;
+    c->under_way--;
     put(c, m);
     if (c->ends && c->applied == c->appended) {
         lose(c, LOST_DISK_FULL);
@@ -551,6 +642,7 @@ void core_init(struct core *c, struct raft *raft, struct raft_io *io, uint64_t s
                const struct core_ops *ops, void *context)
 {
     *c = (struct core){.raft = raft, .io = io, .self = self, .ops = ops, .context = context};
+    c->last_waiting = &c->waiting;
     c->snapshot_bytes = UINT64_MAX;
     c->fsm = (struct raft_fsm){
         .version = 1, .data = c, .apply = apply, .snapshot = snapshot, .restore = restore};
@@ -562,6 +654,7 @@ void core_init(struct core *c, struct raft *raft, struct raft_io *io, uint64_t s
 
 void core_clear(struct core *c)
 {
+    drop_waiting(c);
     machine_clear(&c->machine);
     free(c->held);
     c->held = NULL;

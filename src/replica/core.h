@@ -6,6 +6,7 @@
  * - A tenure begins when a barrier of ours is committed, not when libraft says that it
  *   leads; and it ends at the first sign that it does not.
  * - A turn is acknowledged when the state machine gets to it, known by its header.
+ * - While as many entries are under way as help, turns wait, and become one entry.
  * - libraft carries whole snapshots through memory. What it is given is a manifest; to
  *   take one and to install one it has to wait until the file is there.
  * - A snapshot that is sent to us while we take one would crash it: it is not delivered,
@@ -52,11 +53,14 @@ struct core {
 
     /* The tenure. */
     bool leads;
-    bool ends;                  /* It takes no more, and ends when what is under way is done. */
-    bool is_full;               /* The disk is, since that; until the next tenure. */
-    uint64_t epoch;             /* Of the last one. */
-    uint64_t chain;             /* Behind the last own entry. */
-    uint64_t appended, applied; /* Own turns: the sequence numbers of the last ones. */
+    bool ends;               /* It takes no more, and ends when what is under way is done. */
+    bool is_full;            /* The disk is, since that; until the next tenure. */
+    uint64_t epoch;          /* Of the last one. */
+    uint64_t chain;          /* Behind the last own entry. */
+    struct message *waiting; /* Turns that no entry has been made of, oldest first. */
+    struct message **last_waiting;
+    unsigned under_way;         /* Own turns, or several as one, that libraft has. */
+    uint64_t appended, applied; /* Of own turns: the sequence numbers of the last ones. */
     struct raft_barrier barrier;
     bool barrier_waits;
 
@@ -85,15 +89,19 @@ void core_init(struct core *c, struct raft *raft, struct raft_io *io, uint64_t s
                const struct core_ops *ops, void *context);
 void core_clear(struct core *c);
 
-/* Looks whether leadership has been won or lost. To be called whenever libraft may have
- * done something. */
+/* Looks whether leadership has been won or lost, and goes on with what waits. To be called
+ * whenever libraft may have done something. */
 void core_watch(struct core *c);
 
 /* Ends the tenure, if there is one: libraft is about to be closed. */
 void core_end(struct core *c);
 
-/* Has a turn of the executor's committed. Takes the message. */
+/* Has a turn of the executor's committed, from the next core_watch() on. Takes the
+ * message. */
 void core_append(struct core *c, struct message *m);
+
+/* Returns whether what is appended has to wait for an entry that is under way. */
+bool core_is_busy(const struct core *c);
 
 /* Are told how the file has come out that was asked for by MESSAGE_SAVE, the one up to the
  * manifest's index, or by fetch(): `err` is 0 or a negative errno value. */

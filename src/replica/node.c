@@ -395,9 +395,14 @@ static void handle(struct node *n, struct message *m)
     free(m);
 }
 
+/* Messages are taken by on_check(), behind all else that the loop has to do. */
 static void on_wake(void *context)
 {
-    struct node *n = context;
+    (void)context;
+}
+
+static void take_messages(struct node *n)
+{
     struct message *m = queue_take(&n->in);
 
     while (m != NULL) {
@@ -411,9 +416,11 @@ static void on_check(uv_check_t *check)
 {
     struct node *n = check->data;
 
+    take_messages(n);
     if (n->is_up) {
         core_watch(&n->core);
     }
+    queue_be_patient(&n->in, n->is_up && core_is_busy(&n->core));
 }
 
 static void on_tick(uv_timer_t *tick)

@@ -10,6 +10,7 @@ void queue_init(struct queue *q)
     q->first = NULL;
     q->last = &q->first;
     q->is_told = false;
+    q->is_patient = false;
     q->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (q->wake < 0) {
         abort();
@@ -42,6 +43,15 @@ struct message *message_new(enum message_kind kind, size_t len)
     return m;
 }
 
+static bool has_to_wake(struct queue *q, enum message_kind kind)
+{
+    if (q->is_told || (q->is_patient && kind == MESSAGE_APPEND)) {
+        return false;
+    }
+    q->is_told = true;
+    return true;
+}
+
 /* Who is woken may run at once, so the lock is free by then. */
 void queue_put(struct queue *q, struct message *m)
 {
@@ -50,8 +60,26 @@ void queue_put(struct queue *q, struct message *m)
     uv_mutex_lock(&q->lock);
     *q->last = m;
     q->last = &m->next;
-    wakes = !q->is_told;
-    q->is_told = true;
+    wakes = has_to_wake(q, m->kind);
+    uv_mutex_unlock(&q->lock);
+    if (wakes) {
+        eventfd_write(q->wake, 1);
+    }
+}
+
+/* What has come meanwhile would have woken somebody who is not patient. */
+void queue_be_patient(struct queue *q, bool is_patient)
+{
+    bool wakes = false;
+
+    if (q->is_patient == is_patient) { /* Only the taker changes it. */
+        return;
+    }
+    uv_mutex_lock(&q->lock);
+    q->is_patient = is_patient;
+    if (q->first != NULL) {
+        wakes = has_to_wake(q, q->first->kind);
+    }
     uv_mutex_unlock(&q->lock);
     if (wakes) {
         eventfd_write(q->wake, 1);

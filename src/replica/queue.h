@@ -54,8 +54,9 @@ struct queue {
     uv_mutex_t lock;
     struct message *first;
     struct message **last;
-    int wake;     /* The eventfd. */
-    bool is_told; /* The taker has been woken, and has taken nothing since. */
+    int wake;        /* The eventfd. */
+    bool is_told;    /* The taker has been woken, and has taken nothing since. */
+    bool is_patient; /* It need not be woken for turns. */
 
     /* The taker's. */
     uv_poll_t poll;
@@ -74,6 +75,10 @@ void queue_put(struct queue *q, struct message *m);
 
 /* Takes all messages, the caller's to free(). Returns the first, or NULL. */
 struct message *queue_take(struct queue *q);
+
+/* Tells whether the taker need not be woken for turns, because it has to wait for something
+ * else anyway, behind which it takes again. */
+void queue_be_patient(struct queue *q, bool is_patient);
 
 /* Has the taker's loop call `on_wake` when there is something to take. That ends with
  * queue_unwatch(); the loop has to run before queue_clear(). */

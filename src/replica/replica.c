@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Where in the log an own turn is. */
+/* Where in the log own turns are, up to one. */
 struct mark {
     uint64_t seq;
     uint64_t index;
@@ -34,8 +34,8 @@ struct replica {
     bool knows_time;    /* Log time is that of a leader that was at work while we were. */
     uint64_t had_index; /* The last entry that was here at the start, about. */
     struct message *view;
-    struct mark marks[MARKS]; /* Own turns, by number, */
-    uint64_t marked;          /* up to this one. */
+    struct mark marks[MARKS]; /* The last ones, in turn, */
+    uint64_t marked;          /* of so many. */
     char dir[PATH_MAX];
     char saving[PATH_MAX + MANIFEST_NAME + 2]; /* The file that is being saved, */
     struct position saving_at;                 /* and what is in it. */
@@ -80,8 +80,7 @@ static void die(const char *problem)
 static void on_committed(struct replica *r, const struct message *m)
 {
     r->engine->group.applied_index = m->at.index;
-    r->marks[m->seq % MARKS] = (struct mark){m->seq, m->at.index};
-    r->marked = m->seq;
+    r->marks[++r->marked % MARKS] = (struct mark){m->seq, m->at.index};
     commit_reached(r->engine, m->seq);
 }
 
@@ -187,12 +186,12 @@ static void on_save(struct replica *r, const struct message *m)
 /* Returns up to which own turn a server has stored that has so much of the log. */
 static uint64_t stored_seq(const struct replica *r, uint64_t index)
 {
-    uint64_t seq = r->marked;
-
-    while (seq > 0 && r->marks[seq % MARKS].seq == seq && r->marks[seq % MARKS].index > index) {
-        seq--;
+    for (uint64_t i = r->marked; i > 0 && i + MARKS > r->marked; i--) {
+        if (r->marks[i % MARKS].index <= index) {
+            return r->marks[i % MARKS].seq;
+        }
     }
-    return seq > 0 && r->marks[seq % MARKS].seq == seq ? seq : 0;
+    return 0;
 }
 
 static void see_member(struct replica *r, const struct view_member *from, struct member *m)
