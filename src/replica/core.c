@@ -11,6 +11,7 @@ enum {
     TRAILING_BYTES = 4 * 1024 * 1024,
     TRAILING_LEAST = 16,
     RETRY_US = 1000 * 1000, /* Behind a snapshot that could not be saved. */
+    FORCE_US = 30 * 1000 * 1000,
 };
 
 /* A snapshot that libraft wants stored, and whose file is not there yet. */
@@ -73,6 +74,7 @@ static void end_when_done(struct core *c)
     drop_waiting(c);
     c->ends = true;
     c->is_full = true;
+    c->force_us = clock_monotonic_us() + FORCE_US;
     if (c->applied == c->appended) {
         lose(c, LOST_DISK_FULL);
     }
@@ -110,13 +112,32 @@ static void on_barrier(struct raft_barrier *barrier, int status)
     }
 }
 
+/* Servers that have found no room when they started look for some only when there is
+ * something to be written, and libraft does not take what there is no room for. So it is
+ * made to take a barrier, which waits in it: at the beginning, and then seldom, since a full
+ * disk may have just enough room left for it. */
+static bool may_force(struct core *c)
+{
+    if (c->is_full && c->io->capacity > 0 && clock_monotonic_us() < c->force_us) {
+        return false;
+    }
+    c->force_us = clock_monotonic_us() + FORCE_US;
+    return true;
+}
+
 static void want_barrier(struct core *c)
 {
+    unsigned short threshold = c->raft->capacity_threshold;
+
     c->barrier.data = c;
     c->barrier_waits = true;
+    if (may_force(c)) {
+        raft_set_capacity_threshold(c->raft, 0);
+    }
     if (raft_barrier(c->raft, &c->barrier, on_barrier) != 0) {
         c->barrier_waits = false; /* The disk is full: it is tried again. */
     }
+    raft_set_capacity_threshold(c->raft, threshold);
 }
 
 /* Whether it is time for a snapshot, as far as libraft can take one. */

@@ -55,6 +55,7 @@ struct core {
     bool leads;
     bool ends;               /* It takes no more, and ends when what is under way is done. */
     bool is_full;            /* The disk is, since that; until the next tenure. */
+    int64_t force_us;        /* Monotonic: when a barrier is made to be taken all the same. */
     uint64_t epoch;          /* Of the last one. */
     uint64_t chain;          /* Behind the last own entry. */
     struct message *waiting; /* Turns that no entry has been made of, oldest first. */

@@ -317,19 +317,38 @@ bool node_leave(struct node *n, const struct identity *next, char error[NODE_ERR
 
 struct trouble {
     const char *words;
-    bool is_fatal; /* What was being written is not known to be there, or will never be. */
+    const char *meaning; /* NULL: they say it themselves. */
+    bool is_fatal;       /* What was being written is not known to be there, or never will be. */
 };
 
 static const struct trouble troubles[] = {
-    {"retry failed write", true},
-    {"prepare segment", true},
-    {"truncate segment", false},
-    {"retry snapshot write", false},
-    {"snapshot creation failed", false},
-    {"snapshot.meta creation failed", false},
-    {"unlink", false},
-    {"sync data directory", false},
+    {"retry failed write", NULL, true},
+    {"prepare segment", NULL, true},
+    {"retry creating segment", "there is no room for the next file of the log", false},
+    {"retry snapshot write", "there is no room for the snapshot's file", false},
+    {"truncate segment", NULL, false},
+    {"snapshot creation failed", NULL, false},
+    {"snapshot.meta creation failed", NULL, false},
+    {"unlink", NULL, false},
+    {"sync data directory", NULL, false},
 };
+
+enum { TELL_EACH_US = 30 * 1000 * 1000 };
+
+/* What is tried again and again is told now and then. */
+static void tell_trouble(struct node *n, const struct trouble *t, const char *message)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    if (t->meaning != NULL) {
+        if (now_us < n->told_again_us) {
+            return;
+        }
+        n->told_again_us = now_us + TELL_EACH_US;
+    }
+    log_write(LOG_WARNING, "In '%s': %s", n->settings.dir,
+              t->meaning != NULL ? t->meaning : message);
+}
 
 /* The kernel may have dropped what it could not write, so writing it again proves nothing;
  * nor may anybody be told of more than there is. The executor could be busy: it is not
@@ -337,13 +356,14 @@ static const struct trouble troubles[] = {
 void node_hear_trouble(struct node *n, const char *message)
 {
     for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++) {
-        if (strstr(message, troubles[i].words) == NULL) {
+        const struct trouble *t = &troubles[i];
+        if (strstr(message, t->words) == NULL) {
             continue;
         }
-        if (troubles[i].is_fatal) {
+        if (t->is_fatal) {
             log_write(LOG_WARNING, "The log has failed: in '%s': %s", n->settings.dir, message);
             _exit(EXIT_FAILURE);
         }
-        log_write(LOG_WARNING, "In '%s': %s", n->settings.dir, message);
+        tell_trouble(n, t, message);
     }
 }

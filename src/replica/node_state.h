@@ -41,6 +41,7 @@ struct node {
     struct mark_file mark_file;
     struct mark mark; /* as it is now, */
     int64_t marked_us;
+    int64_t told_again_us; /* When trouble that goes on may be told of again. */
     int (*set_term)(struct raft_io *io, raft_term term); /* and libraft's own part of that. */
     int (*set_vote)(struct raft_io *io, raft_id id);
 

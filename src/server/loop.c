@@ -70,6 +70,7 @@ struct loop *loop_new(struct engine *e, void (*tick)(void *context), void *conte
     current = l;
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* A file that may not grow is an error like others. */
     handle_signals(on_signal);
     return l;
 }

@@ -13,7 +13,7 @@ struct loop;
 
 /* Makes the loop of a server. From now on SIGINT and SIGTERM set e->stop, also
  * while a script holds the loop; a second one of the same kind ends the process at
- * once. SIGHUP and SIGPIPE are ignored. There is one loop in a process. */
+ * once. SIGHUP, SIGPIPE and SIGXFSZ are ignored. There is one loop in a process. */
 struct loop *loop_new(struct engine *e, void (*tick)(void *context), void *context);
 
 uv_loop_t *loop_uv(struct loop *l);
