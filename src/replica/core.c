@@ -22,6 +22,7 @@ struct held_put {
     const struct raft_snapshot *snapshot;
     raft_io_snapshot_put_cb cb;
     struct manifest manifest;
+    bool is_storing; /* libraft has it now, and will tell. */
 };
 
 static void put(struct core *c, struct message *m)
@@ -140,10 +141,19 @@ static void want_barrier(struct core *c)
     raft_set_capacity_threshold(c->raft, threshold);
 }
 
+/* A change of the group is waited for, but not for ever: the log is in memory. */
+static bool is_changing(const struct core *c)
+{
+    enum { PATIENCE = 4 };
+
+    return c->raft->configuration_uncommitted_index != 0 &&
+           c->log_bytes / PATIENCE < c->snapshot_bytes;
+}
+
 /* Whether it is time for a snapshot, as far as libraft can take one. */
 static bool wants_snapshot(const struct core *c)
 {
-    if (c->not_before_us > clock_monotonic_us()) {
+    if (c->not_before_us > clock_monotonic_us() || is_changing(c)) {
         return false;
     }
     return (c->snapshot_wanted || c->log_bytes >= c->snapshot_bytes) && !c->taking &&
@@ -515,6 +525,7 @@ static void store(struct held_put *h)
     }
     manifest_write(&h->manifest, h->snapshot->bufs[0].base);
     req->data = h;
+    h->is_storing = true;
     if (c->put_snapshot(c->io, h->trailing, req, h->snapshot, on_stored) != 0) {
         on_stored(req, RAFT_CANCELED);
     }
@@ -594,7 +605,7 @@ void core_end(struct core *c)
     if (c->leads) {
         lose(c, LOST_LEADERSHIP);
     }
-    if (c->held != NULL) {
+    if (c->held != NULL && !c->held->is_storing) {
         give_up(c->held);
     }
 }

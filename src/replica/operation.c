@@ -131,6 +131,11 @@ static void check(struct change *c, int err)
 {
     if (err == RAFT_NOTLEADER) {
         end(c, "ERR This server does not lead");
+    } else if (err == RAFT_CANTCHANGE) {
+        log_write(LOG_WARNING, "libraft changes the group already: entry %llu, server %llu",
+                  c->node->raft.configuration_uncommitted_index,
+                  c->node->raft.leader_state.promotee_id);
+        end(c, "ERR Another change of the group is under way. Try again");
     } else if (err != 0) {
         end(c, "ERR %s",
             raft_errmsg(&c->node->raft)[0] != '\0' ? raft_errmsg(&c->node->raft)

@@ -39,7 +39,9 @@ class Nemesis:
 
     def kinds(self):
         kinds = [self.kill_leader, self.kill_leader, self.kill_follower, self.kill_all,
-                 self.stop_leader, self.stop_follower, self.transfer, self.snapshot, self.replace]
+                 self.stop_leader, self.stop_follower, self.transfer, self.snapshot]
+        if SECONDS >= 300:
+            kinds += [self.replace]
         if self.group.nodes[0].clock is not None:
             kinds += [self.move_clock]
         if self.network is not None:
