@@ -6,7 +6,6 @@ each writer. The audit believes nothing but those files, and what the writers ha
 
 import os
 import random
-import re
 import threading
 
 from history import FAILED, OK, Courier
@@ -61,6 +60,9 @@ class Writer:
 
     def note(self, *words):
         os.write(self.file, (" ".join(map(str, words)) + "\n").encode())
+
+    def acknowledge(self, *words):
+        self.note(*words)
         self.acknowledged += 1
 
     def write_until(self, stops, courier):
@@ -74,14 +76,22 @@ class Writer:
 
     def set(self, courier):
         """Each key has numbers that grow; one key in each cycle is never written again."""
-        fresh = f"w{self.number}:cycle{self.cycle}"
-        key = fresh if fresh not in self.tried else f"w{self.number}:{self.rng.randrange(KEYS)}"
+        key = self.key_of_cycle()
+        if key in self.tried:
+            key = f"w{self.number}:{self.rng.randrange(KEYS)}"
         value = self.tried.get(key, 0) + 1
         self.tried[key] = value
         outcome, reply = courier.bring("SET", key, value)
         if outcome == OK and self.is_fine(reply):
-            self.note("set", key, value)
+            self.acknowledge("set", key, value)
         return outcome == OK
+
+    def key_of_cycle(self):
+        return f"w{self.number}:cycle{self.cycle}"
+
+    def is_of_the_past(self, key):
+        """Returns whether a key is no more written."""
+        return ":cycle" in key and key != self.key_of_cycle()
 
     def increment(self, courier):
         counter = self.rng.randrange(COUNTERS)
@@ -90,7 +100,7 @@ class Writer:
         if outcome == FAILED:
             self.increments[counter] -= 1
         if outcome == OK and self.is_fine(reply):
-            self.note("incr", counter, reply)
+            self.acknowledge("incr", counter, reply)
         return outcome == OK
 
     def move(self, courier):
@@ -107,7 +117,7 @@ class Writer:
         elif outcome == FAILED and reply is not None:
             self.note("fail", number)
         elif outcome == OK and self.is_fine(reply):
-            self.note("move", number)
+            self.acknowledge("move", number)
         return outcome == OK
 
     def is_fine(self, reply):
@@ -148,8 +158,9 @@ class Audit:
         self.writers = writers
         self.sets = {}
         self.counts = {i: set() for i in range(COUNTERS)}
-        self.moved = {w.number: set() for w in writers}
+        self.moved = {w.number: [] for w in writers}
         self.failed = {w.number: set() for w in writers}
+        self.looked_up = {w.number: 0 for w in writers}  # How many of those that have moved.
         self.balance = [MONEY] * ACCOUNTS
         self.booked = {w.number: 0 for w in writers}  # How much of each ledger is in there.
         self.lost = 0
@@ -176,7 +187,7 @@ class Audit:
                 elif kind == "incr":
                     self.count(int(what), int(value[0]))
                 elif kind == "move":
-                    self.moved[writer.number].add(int(what))
+                    self.moved[writer.number].append(int(what))
                 else:
                     self.failed[writer.number].add(int(what))
 
@@ -197,8 +208,7 @@ class Audit:
 
     def audit_keys(self, client, everything):
         for writer in self.writers:
-            keys = [k for k in writer.tried if everything or not re.search(r"cycle", k)
-                    or k == f"w{writer.number}:cycle{writer.cycle}"]
+            keys = [k for k in writer.tried if everything or not writer.is_of_the_past(k)]
             for key, found in zip(keys, client.call("MGET", *keys) if keys else []):
                 found = int(found or 0)
                 if found < self.sets.get(key, 0):
@@ -226,14 +236,12 @@ class Audit:
         if sorted(set(numbers)) != numbers:
             self.finds("extra", f"{writer.ledger} has scripts twice, or out of order")
         moved = self.moved[writer.number]
-        missing = moved.difference(numbers)
+        missing = set(moved[0 if everything else self.looked_up[writer.number]:]) - set(numbers)
+        self.looked_up[writer.number] = len(moved)
         if missing:
             self.finds("lost", f"{writer.ledger} lacks {sorted(missing)[:5]}")
         if self.failed[writer.number].intersection(numbers):
             self.finds("half", f"{writer.ledger} has scripts that have failed")
-        if not everything:
-            moved.clear()
-            self.failed[writer.number].clear()
 
     def book(self, accounts, amount):
         self.balance[accounts[0]] -= amount * (len(accounts) - 1)
