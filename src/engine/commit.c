@@ -112,7 +112,7 @@ void commit_seal(struct engine *e)
         }
         return;
     }
-    if (under_way(c) == COMMIT_ENTRIES || !is_time(e)) {
+    if (under_way(c) == COMMIT_ENTRIES || c->refusal != NULL || !is_time(e)) {
         return;
     }
     append(e, buf_bytes(&e->journal.redo));

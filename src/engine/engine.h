@@ -179,6 +179,12 @@ uint32_t engine_flags(const struct engine *e, const struct command *cmd, const s
 bool engine_free_some(void);
 bool engine_has_to_free(void);
 
+/* Returns whether the engine may change something by itself: it leads, and the log takes it. */
+static inline bool engine_may_change(const struct engine *e)
+{
+    return group_leads(&e->group) && e->commit.refusal == NULL;
+}
+
 /* Returns what commands that write are refused with now; NULL if they are not. The text is
  * good until the next call. */
 const char *engine_write_refusal(struct engine *e);

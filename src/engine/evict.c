@@ -198,7 +198,7 @@ bool evict(struct engine *e)
 
     assert(!e->running.is_script);
     assert(!batch_has_records(e));
-    while (group_leads(&e->group) && e->settings.maxmemory_policy != EVICT_NONE &&
+    while (engine_may_change(e) && e->settings.maxmemory_policy != EVICT_NONE &&
            engine_is_over_limit(e)) {
         struct victim victim = choose(e);
         if (victim.value == NULL) {

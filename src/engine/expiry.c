@@ -33,7 +33,7 @@ void expiry_remove(struct engine *e, unsigned db, struct bytes key)
 {
     const struct value *v = keyspace_find_any(e->data->db[db], key);
 
-    if (v == NULL || !group_leads(&e->group) || e->running.is_script || batch_has_records(e) ||
+    if (v == NULL || !engine_may_change(e) || e->running.is_script || batch_has_records(e) ||
         pause_stops_writes(e) ||
         keyspace_find(e->data->db[db], key, logtime_ms(&e->time)) != NULL) {
         return;
@@ -70,7 +70,7 @@ void expiry_note_stale(struct engine *e, unsigned db, struct bytes key)
     enum { STALE_MAX = 64 * 1024 }; /* More will be removed without being asked for. */
     struct stale stale = {db, key.len};
 
-    if (group_leads(&e->group) && e->stale.len < STALE_MAX) {
+    if (engine_may_change(e) && e->stale.len < STALE_MAX) {
         buf_add(&e->stale, (struct bytes){(const char *)&stale, sizeof stale});
         buf_add(&e->stale, key);
     }
@@ -113,7 +113,7 @@ bool expiry_run(struct engine *e, int64_t budget_us)
 {
     int64_t start_us = clock_monotonic_us();
     bool more =
-        group_leads(&e->group) && !pause_stops_writes(e) && expire_until(e, start_us + budget_us);
+        engine_may_change(e) && !pause_stops_writes(e) && expire_until(e, start_us + budget_us);
     int64_t spent_us = clock_monotonic_us() - start_us;
 
     e->stats.expire_us += (uint64_t)spent_us;

@@ -63,6 +63,7 @@ static void lose(struct core *c, enum lost why)
 
     drop_waiting(c);
     c->leads = false;
+    c->is_believed = why == LOST_DISK_FULL;
     c->ends = false;
     c->under_way = 0;
     m->status = why;
@@ -92,6 +93,7 @@ static void begin(struct core *c)
     uint64_t last = c->machine.at.epoch > c->epoch ? c->machine.at.epoch : c->epoch;
 
     c->leads = true;
+    c->is_believed = true;
     c->ends = false;
     c->is_full = false;
     c->epoch = last + 1;
@@ -126,10 +128,13 @@ static bool may_force(struct core *c)
     return true;
 }
 
+/* libraft forgets to note that it leads if its disk was full when it began to; and then it
+ * does not tell, when it leads no more, of what waits. */
 static void want_barrier(struct core *c)
 {
     unsigned short threshold = c->raft->capacity_threshold;
 
+    c->raft->legacy.prev_state = RAFT_LEADER;
     c->barrier.data = c;
     c->barrier_waits = true;
     if (may_force(c)) {
@@ -188,7 +193,7 @@ static void on_applied(struct raft_apply *apply, int status, void *result)
     }
     if (status != RAFT_LEADERSHIPLOST && status != RAFT_CANCELED && status != RAFT_SHUTDOWN) {
         fail(c, raft_strerror(status));
-    } else if (c->leads) {
+    } else if (c->is_believed) {
         lose(c, LOST_LEADERSHIP);
     }
 }
@@ -361,7 +366,7 @@ void core_watch(struct core *c)
     if (c->fatal != NULL) {
         return;
     }
-    if (c->leads && !raft_leads(c)) {
+    if (c->is_believed && !raft_leads(c)) {
         lose(c, LOST_LEADERSHIP);
     }
     if (!c->leads && !c->barrier_waits && raft_leads(c)) {
@@ -415,7 +420,7 @@ static int apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, void **
     const char *problem;
 
     *result = NULL;
-    if (c->leads && raft_state(c->raft) != RAFT_LEADER) {
+    if (c->is_believed && raft_state(c->raft) != RAFT_LEADER) {
         lose(c, LOST_LEADERSHIP);
     }
     if (c->fatal != NULL) {
@@ -450,13 +455,16 @@ static struct message *message_of_file(enum message_kind kind, const struct posi
     return m;
 }
 
-/* The manifest is filled in when the file is there. */
+/* The manifest is filled in when the file is there. libraft takes its commit index for where
+ * the state machine is; but a leader that goes back over a follower's log, to see where it
+ * ends to be the same, makes that fall behind. */
 static int snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
 {
     struct core *c = fsm->data;
 
     raft_set_snapshot_threshold(c->raft, UINT_MAX);
-    if (c->fatal != NULL || c->taking || c->installing || c->machine.parts > 0) {
+    if (c->fatal != NULL || c->taking || c->installing || c->machine.parts > 0 ||
+        raft_last_applied(c->raft) != raft_commit_index(c->raft)) {
         return RAFT_BUSY; /* core_watch() goes on wanting it. */
     }
     *buffers = raft_malloc(sizeof **buffers);
@@ -602,7 +610,7 @@ void core_fetched(struct core *c, int err)
 
 void core_end(struct core *c)
 {
-    if (c->leads) {
+    if (c->is_believed) {
         lose(c, LOST_LEADERSHIP);
     }
     if (c->held != NULL && !c->held->is_storing) {

@@ -53,6 +53,8 @@ struct core {
 
     /* The tenure. */
     bool leads;
+    bool is_believed;        /* The executor takes this server for the leader: it does so too */
+                             /* when the disk is full, and there is no tenure. */
     bool ends;               /* It takes no more, and ends when what is under way is done. */
     bool is_full;            /* The disk is, since that; until the next tenure. */
     int64_t force_us;        /* Monotonic: when a barrier is made to be taken all the same. */

@@ -129,6 +129,7 @@ static void on_lost(struct replica *r, const struct message *m)
     }
     log_write(LOG_NOTICE, "This server leads no more");
     commit_lost(e, UNCERTAIN);
+    e->commit.refusal = NULL;
     e->group.role = GROUP_CANDIDATE;
     e->group.leader = 0;
     group_leader_changed(e);
