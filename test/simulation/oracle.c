@@ -103,7 +103,7 @@ static void check_order(const struct record *before, const struct entry_header *
 {
     const struct entry_header *last = &before->header;
     bool is_next_part = h->seq == last->seq && h->part == last->part + 1 && !last->is_last;
-    bool is_next_turn = h->seq == last->seq + 1 && h->part == 0 && last->is_last;
+    bool is_next_turn = h->seq > last->seq && h->part == 0 && last->is_last;
 
     if (!before->is_known) {
         return;
