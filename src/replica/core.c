@@ -457,13 +457,14 @@ static struct message *message_of_file(enum message_kind kind, const struct posi
 
 /* The manifest is filled in when the file is there. libraft takes its commit index for where
  * the state machine is; but a leader that goes back over a follower's log, to see where it
- * ends to be the same, makes that fall behind. */
+ * ends to be the same, makes that fall behind. And of two changes of the group that are
+ * applied in one go it would note neither, and take the second for uncommitted ever after. */
 static int snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
 {
     struct core *c = fsm->data;
 
     raft_set_snapshot_threshold(c->raft, UINT_MAX);
-    if (c->fatal != NULL || c->taking || c->installing || c->machine.parts > 0 ||
+    if (c->fatal != NULL || c->taking || c->installing || c->machine.parts > 0 || is_changing(c) ||
         raft_last_applied(c->raft) != raft_commit_index(c->raft)) {
         return RAFT_BUSY; /* core_watch() goes on wanting it. */
     }
