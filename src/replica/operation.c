@@ -27,7 +27,7 @@ struct change {
 enum { REPLY_MAX = 512, REDIRECTIONS_MAX = 5 };
 
 /* A group that is busy is asked again, for so long. */
-enum { AGAIN_US = 100 * 1000, PATIENCE_US = 30 * 1000 * 1000 };
+enum { AGAIN_US = 100 * 1000, PATIENCE_US = 30 * 1000 * 1000, TRANSFER_US = 3 * 1000 * 1000 };
 
 /* Ends. */
 
@@ -244,6 +244,9 @@ static void demote(struct change *c)
     assign(c, RAFT_STANDBY, on_changed);
 }
 
+static void try_transfer(struct change *c);
+
+/* libraft gives up after an election timeout, which a busy server may need to catch up. */
 static void on_transferred(struct raft_transfer *req)
 {
     struct change *c = req->data;
@@ -251,14 +254,16 @@ static void on_transferred(struct raft_transfer *req)
     raft_id leader;
 
     raft_leader(&c->node->raft, &leader, &address);
-    if (leader == c->node->identity.id || (c->id != 0 && leader != c->id)) {
+    if (leader == c->node->identity.id && clock_monotonic_us() < c->until_us) {
+        try_transfer(c);
+    } else if (leader == c->node->identity.id || (c->id != 0 && leader != c->id)) {
         end(c, "ERR The other server did not take over in time");
     } else {
         end(c, NULL);
     }
 }
 
-static void transfer(struct change *c)
+static void try_transfer(struct change *c)
 {
     int err = raft_transfer(&c->node->raft, &c->transfer, c->id, on_transferred);
 
@@ -267,6 +272,12 @@ static void transfer(struct change *c)
     } else {
         check(c, err);
     }
+}
+
+static void transfer(struct change *c)
+{
+    c->until_us = clock_monotonic_us() + TRANSFER_US;
+    try_transfer(c);
 }
 
 /* Joining another group. */
