@@ -79,6 +79,8 @@ static void make_bases(void)
     image_copy(&middle, &bases[2].older);
     image_copy(&middle, &bases[3].older);
     image_copy(&middle, &bases[4].older);
+    image_clear(&early);
+    image_clear(&middle);
     free(s);
 }
 
