@@ -299,6 +299,9 @@ def main():
         check.finish()
     for test in [test_full, test_start, test_snapshot]:
         on_disk(check, test)
+    if "DEVICES" not in os.environ:
+        check.skip("failing devices", "only with DEVICES=1: what such a device keeps is uncertain")
+        check.finish()
     try:
         Disk(device=True).close()
     except (OSError, subprocess.CalledProcessError) as error:
