@@ -1,10 +1,11 @@
-"""Three servers, clients that note what they see, and a nemesis.
+"""Three servers and then five, clients that note what they see, and a nemesis.
 
     MOONLATCH_SERVER=build/moonlatch-server SECONDS=600 test/cluster/faults.py
 
 While clients work on registers, counters, lists and locks, with strict reads, the nemesis
 kills servers, stops them, cuts them off from each other in one direction or both, moves the
-leadership, has snapshots taken, and replaces a server by an empty one. The histories have to
+leadership, has snapshots taken, and replaces a server by an empty one. Five are also cut into
+two groups, and into a ring in which each reaches only its two neighbors. The histories have to
 be linearizable, all servers have to come to the same data, and writes have to go on.
 
 Partitions need network namespaces; where those cannot be made, the other faults remain."""
@@ -24,7 +25,8 @@ from history import Courier, Player, now_us, stop
 from linearizable import check as check_history
 from server import Check, seed
 
-SECONDS = float(os.environ.get("SECONDS", "50"))
+SECONDS = float(os.environ.get("SECONDS", "70"))
+SHARES = {3: 0.7, 5: 0.3}  # How much of it each number of servers has.
 PLAYERS = 10
 REST_S = (0.5, 1.5)  # Between two faults.
 
@@ -46,6 +48,8 @@ class Nemesis:
             kinds += [self.move_clock]
         if self.network is not None:
             kinds += [self.cut_leader_off, self.cut_follower_off, self.cut_one_way]
+        if self.network is not None and len(self.group.nodes) > 3:
+            kinds += 2 * [self.cut_in_two, self.cut_to_a_ring]
         return kinds
 
     def strike(self):
@@ -104,17 +108,37 @@ class Nemesis:
     def cut_follower_off(self):
         self.part(self.rng.choice(self.group.followers()))
 
+    def heal_later(self):
+        time.sleep(self.rng.uniform(0.5, 3))
+        self.network.heal()
+
     def part(self, node):
         others = [n.number for n in self.group.nodes if n is not node]
         self.network.part([node.number], others)
-        time.sleep(self.rng.uniform(0.5, 3))
-        self.network.heal()
+        self.heal_later()
 
     def cut_one_way(self):
         one, other = self.rng.sample(self.group.nodes, 2)
         self.network.cut(one.number, other.number)
-        time.sleep(self.rng.uniform(0.5, 3))
-        self.network.heal()
+        self.heal_later()
+
+    def shuffled(self):
+        numbers = [node.number for node in self.group.nodes]
+        return self.rng.sample(numbers, len(numbers))
+
+    def cut_in_two(self):
+        numbers = self.shuffled()
+        few = len(numbers) // 2
+        self.network.part(numbers[:few], numbers[few:])
+        self.heal_later()
+
+    def cut_to_a_ring(self):
+        numbers = self.shuffled()
+        last = len(numbers) - 1
+        for i, number in enumerate(numbers):
+            apart = [numbers[j] for j in range(i - 1) if (j, i) != (0, last)]
+            self.network.part([number], apart)
+        self.heal_later()
 
 
 def resumed_ms(deaths, writes):
@@ -128,13 +152,13 @@ def resumed_ms(deaths, writes):
     return found
 
 
-def play(check, group, network, rng, run_seed):
+def play(check, group, network, rng, run_seed, seconds):
     addresses = [node.address for node in group.nodes]
-    players = [Player(i, Courier(addresses, start=i % 3), run_seed) for i in range(PLAYERS)]
+    players = [Player(i, Courier(addresses, start=i % len(addresses)), run_seed) for i in range(PLAYERS)]
     nemesis = Nemesis(group, network, rng)
     for player in players:
         player.start()
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + seconds
     try:
         while time.monotonic() < ends:
             time.sleep(rng.uniform(*REST_S))
@@ -149,7 +173,7 @@ def play(check, group, network, rng, run_seed):
 def report(check, group, nemesis, players, history):
     outcomes = sum((p.outcomes for p in players), collections.Counter())
     took = resumed_ms(nemesis.leader_deaths, [w for p in players for w in p.writes])
-    print(f"{nemesis.counts.total()} faults: {dict(nemesis.counts)}")
+    print(f"{len(group.nodes)} servers, {nemesis.counts.total()} faults: {dict(nemesis.counts)}")
     print(f"{outcomes.total()} operations: {dict(outcomes)}")
     if took:
         print(f"writes go on after the death of a leader in {statistics.median(took):.0f} ms "
@@ -184,6 +208,7 @@ def move_clocks(check, group):
     check.true(LEASE_MS // 2 < rest_ms <= LEASE_MS,
                f"another server, with another clock, leads; there are {rest_ms} ms left")
     leader.start()
+    check.true(group.wait_until_equal(), "the killed one comes to have the same data")
 
 
 def main():
@@ -193,10 +218,11 @@ def main():
     rng = random.Random(run_seed)
     if problem is not None:
         check.skip("partitions", problem)
-    with check.part("three servers"):
-        network = Network(3) if problem is None else None
-        with Group(3, network, read_consistency="strict", raft_log_size="256kb") as group:
-            play(check, group, network, rng, run_seed)
+    network = Network(max(SHARES)) if problem is None else None
+    for count, share in SHARES.items():
+        with check.part(f"{count} servers"), Group(
+                count, network, read_consistency="strict", raft_log_size="256kb") as group:
+            play(check, group, network, rng, run_seed, share * SECONDS)
             if group.nodes[0].clock is None:
                 check.skip("moving wall clocks", "the library for it is not there")
             else:
