@@ -9,6 +9,9 @@ enum {
     MATCH_MAX = 264,
     DISTANCE_MAX = 8192,
     HASH_BITS = 12,
+    HASH_BITS_SHORT = 8, /* Of what is so short that to clear the table would take longest. */
+    SHORT = 512,
+    PATIENCE = 64, /* After so many bytes without a match they are looked at more seldom. */
 };
 
 struct output {
@@ -17,11 +20,11 @@ struct output {
 };
 
 /* Returns a hash of the three bytes that a match begins with. */
-static unsigned hash_at(const unsigned char *at)
+static unsigned hash_at(const unsigned char *at, unsigned bits)
 {
     uint32_t three = (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2];
 
-    return three * UINT32_C(2654435761) >> (32 - HASH_BITS);
+    return three * UINT32_C(2654435761) >> (32 - bits);
 }
 
 static bool put_literals(struct output *out, const unsigned char *from, const unsigned char *to)
@@ -67,21 +70,31 @@ static size_t match_len(const unsigned char *a, const unsigned char *b, const un
     return len;
 }
 
-size_t lzf_compress(struct bytes in, char *out)
+/* Returns how far to go on where there was no match: the longer there has been none, the
+ * further, but not over the end. */
+static ptrdiff_t step_behind(ptrdiff_t without, ptrdiff_t left)
+{
+    ptrdiff_t step = 1 + without / PATIENCE;
+
+    return step < left ? step : left;
+}
+
+size_t lzf_compress(struct bytes in, char *out, size_t room)
 {
     const unsigned char *start = (const unsigned char *)in.at;
     const unsigned char *end = start + in.len;
     const unsigned char *literals = start; /* Not written yet. */
     const unsigned char *at = start;
-    uint32_t seen[1 << HASH_BITS] = {0}; /* Where, and one, such three bytes were. */
-    struct output o = {(unsigned char *)out, (unsigned char *)out + in.len};
+    unsigned bits = in.len < SHORT ? HASH_BITS_SHORT : HASH_BITS;
+    uint32_t seen[1 << HASH_BITS]; /* Where, and one, such three bytes were. */
+    struct output o = {(unsigned char *)out, (unsigned char *)out + room};
 
     if (in.len <= MATCH_MIN || in.len >= UINT32_MAX) {
         return 0;
     }
-    o.end--;
+    memset(seen, 0, sizeof *seen << bits);
     while (end - at >= MATCH_MIN) {
-        uint32_t *place = &seen[hash_at(at)];
+        uint32_t *place = &seen[hash_at(at, bits)];
         const unsigned char *before = start + *place - 1;
         size_t len = 0;
         if (*place > 0 && at - before <= DISTANCE_MAX) {
@@ -89,7 +102,7 @@ size_t lzf_compress(struct bytes in, char *out)
         }
         *place = (uint32_t)(at - start) + 1;
         if (len < MATCH_MIN) {
-            at++;
+            at += step_behind(at - literals, end - at);
             continue;
         }
         if (!put_literals(&o, literals, at) || !put_match(&o, (size_t)(at - before), len)) {

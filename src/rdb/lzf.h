@@ -8,9 +8,9 @@
 /* A reference of three bytes stands for 264 at the most. */
 enum { LZF_EXPANSION = 88 };
 
-/* Compresses to less than `in.len` bytes at `out`. Returns how many they are, or 0 if
- * it cannot be done. */
-size_t lzf_compress(struct bytes in, char *out);
+/* Compresses to `room` bytes at the most at `out`; they must be less than those of `in`.
+ * Returns how many they are, or 0 if it cannot be done. */
+size_t lzf_compress(struct bytes in, char *out, size_t room);
 
 /* Expands to exactly `len` bytes at `out`. Returns false if `in` is not what so many
  * bytes were compressed to. */

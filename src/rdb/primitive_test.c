@@ -46,7 +46,8 @@ static void expect_round_trip(struct bytes text)
 {
     BUF_LOCAL(compressed);
     BUF_LOCAL(expanded);
-    size_t len = lzf_compress(text, buf_reserve(&compressed, text.len + 1));
+    size_t len =
+        lzf_compress(text, buf_reserve(&compressed, text.len + 1), text.len > 0 ? text.len - 1 : 0);
 
     CHECK(len < text.len || len == 0);
     if (len > 0) {
@@ -77,7 +78,7 @@ TEST(equal_bytes_are_compressed_to_little)
 {
     static char text[10000], out[10000];
 
-    CHECK(lzf_compress((struct bytes){text, sizeof text}, out) < 200);
+    CHECK(lzf_compress((struct bytes){text, sizeof text}, out, sizeof text - 1) < 200);
 }
 
 TEST(random_bytes_are_not_compressed)
@@ -89,7 +90,7 @@ TEST(random_bytes_are_not_compressed)
     for (size_t i = 0; i < sizeof text; i++) {
         text[i] = (char)random_below(&random, 256);
     }
-    CHECK(lzf_compress((struct bytes){text, sizeof text}, out) == 0);
+    CHECK(lzf_compress((struct bytes){text, sizeof text}, out, sizeof text - 1) == 0);
 }
 
 TEST(damaged_compression_is_found_or_expands_to_something)

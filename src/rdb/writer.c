@@ -130,7 +130,8 @@ static bool write_integer(struct rdb_writer *w, struct bytes text)
 static bool write_compressed(struct rdb_writer *w, struct bytes text)
 {
     BUF_LOCAL(compressed);
-    size_t len = lzf_compress(text, buf_reserve(&compressed, text.len));
+    size_t worth = text.len - text.len / 8; /* Whoever reads it has to expand it. */
+    size_t len = lzf_compress(text, buf_reserve(&compressed, worth), worth);
 
     if (len == 0) {
         return false;

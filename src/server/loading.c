@@ -18,25 +18,57 @@ enum {
 
 /* Reading. */
 
+/* Values wait for some more, so that the cache misses of their keys overlap. */
 struct reading {
     struct dataset *into;
     struct journal journal;
     const struct loading_watch *watch;
+    struct value *waiting[TABLE_PREFETCH];
+    size_t count;
+    unsigned db; /* Theirs. */
 };
 
-static bool take(struct value *v, unsigned db, void *context)
+static bool put(struct reading *r, struct value *v)
 {
-    struct reading *r = context;
-
-    if (keyspace_find_any(r->into->db[db], value_key(v)) != NULL) {
+    if (keyspace_find_any(r->into->db[r->db], value_key(v)) != NULL) {
         value_free(v);
         return false;
     }
-    journal_make(&r->journal, change_bind(db, v));
+    journal_make(&r->journal, change_bind(r->db, v));
     if (r->watch != NULL) {
         r->watch->after_key(r->watch->context);
     }
     return true;
+}
+
+/* Returns false if the key of one of them is there already. */
+static bool put_waiting(struct reading *r)
+{
+    struct bytes keys[TABLE_PREFETCH];
+    bool fine = true;
+
+    for (size_t i = 0; i < r->count; i++) {
+        keys[i] = value_key(r->waiting[i]);
+    }
+    keyspace_prefetch(r->into->db[r->db], keys, r->count);
+    for (size_t i = 0; i < r->count; i++) {
+        fine &= put(r, r->waiting[i]);
+    }
+    r->count = 0;
+    return fine;
+}
+
+static bool take(struct value *v, unsigned db, void *context)
+{
+    struct reading *r = context;
+    bool fine = true;
+
+    if (r->count == TABLE_PREFETCH || r->db != db) {
+        fine = put_waiting(r);
+    }
+    r->db = db;
+    r->waiting[r->count++] = v;
+    return fine;
 }
 
 static bool take_library(struct bytes text, void *context)
@@ -86,6 +118,10 @@ bool loading_read(const char *path, int64_t now_ms, struct dataset *into,
                                   .context = &r};
     bool fine = rdb_load_file(path, &loading, loaded, error) == 0;
 
+    if (!put_waiting(&r) && fine) {
+        buf_addf(error, "a key is there twice");
+        fine = false;
+    }
     journal_clear(&r.journal);
     return fine;
 }
