@@ -6,17 +6,37 @@
 #include "rdb/lzf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 enum {
-    KEPT = 64 * 1024,    /* Bytes at which `out` goes to the file. */
-    COMPRESS_FROM = 21,  /* Shorter strings are not worth it. */
-    INTEGER_DIGITS = 11, /* Of an int32_t. */
+    KEPT = 64 * 1024,     /* Bytes at which `out` goes to the file, */
+    PUSHED = 2048 * 1024, /* and at which the file goes to the disk. */
+    COMPRESS_FROM = 21,   /* Shorter strings are not worth it. */
+    INTEGER_DIGITS = 11,  /* Of an int32_t. */
 };
 
 void rdb_writer_clear(struct rdb_writer *w)
 {
     buf_clear(&w->out);
+}
+
+/* Has the disk begin with what was written, and waits for what it had begun with before:
+ * to leave all of it to the end would hold up whoever else wants something of the disk. */
+static void push(struct rdb_writer *w)
+{
+    off_t from = (off_t)w->pushed, to = (off_t)w->file_size;
+
+    if (to - from < PUSHED) {
+        return;
+    }
+    sync_file_range(w->file, from, to - from, SYNC_FILE_RANGE_WRITE);
+    if (from > (off_t)w->waited) {
+        sync_file_range(w->file, (off_t)w->waited, from - (off_t)w->waited,
+                        SYNC_FILE_RANGE_WAIT_BEFORE);
+    }
+    w->waited = w->pushed;
+    w->pushed = w->file_size;
 }
 
 static void write_to_file(struct rdb_writer *w, struct bytes bytes)
@@ -31,6 +51,7 @@ static void write_to_file(struct rdb_writer *w, struct bytes bytes)
             w->error = -errno;
         }
     }
+    push(w);
 }
 
 int rdb_flush(struct rdb_writer *w)

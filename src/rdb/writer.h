@@ -11,7 +11,9 @@ struct rdb_writer {
     bool compresses;    /* Strings that get shorter by it. */
     int error;          /* A negative errno value, if the file did not take something. */
     uint64_t checksum;  /* Of what is in the file. */
-    uint64_t file_size; /* Bytes in the file. */
+    uint64_t file_size; /* Bytes in the file, */
+    uint64_t pushed;    /* those that the disk has begun with, */
+    uint64_t waited;    /* and those that it has ended with. */
 };
 
 enum { RDB_NO_FILE = -1 };

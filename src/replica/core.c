@@ -12,6 +12,8 @@ enum {
     TRAILING_LEAST = 16,
     RETRY_US = 1000 * 1000, /* Behind a snapshot that could not be saved. */
     FORCE_US = 30 * 1000 * 1000,
+    LOG_SHARE = 8,                /* The log may become so many times smaller than the data, */
+    LOG_MOST = 512 * 1024 * 1024, /* and no longer than that. */
 };
 
 /* A snapshot that libraft wants stored, and whose file is not there yet. */
@@ -146,13 +148,23 @@ static void want_barrier(struct core *c)
     raft_set_capacity_threshold(c->raft, threshold);
 }
 
+/* The larger the data, the more log it takes until it is worth to write them all again; but
+ * libraft has the log in memory. */
+static uint64_t log_is_long_at(const struct core *c)
+{
+    uint64_t share = c->file_bytes / LOG_SHARE;
+    uint64_t least = share < LOG_MOST ? share : LOG_MOST;
+
+    return c->snapshot_bytes > least ? c->snapshot_bytes : least;
+}
+
 /* A change of the group is waited for, but not for ever: the log is in memory. */
 static bool is_changing(const struct core *c)
 {
     enum { PATIENCE = 4 };
 
     return c->raft->configuration_uncommitted_index != 0 &&
-           c->log_bytes / PATIENCE < c->snapshot_bytes;
+           c->log_bytes / PATIENCE < log_is_long_at(c);
 }
 
 /* Whether it is time for a snapshot, as far as libraft can take one. */
@@ -161,7 +173,7 @@ static bool wants_snapshot(const struct core *c)
     if (c->not_before_us > clock_monotonic_us() || is_changing(c)) {
         return false;
     }
-    return (c->snapshot_wanted || c->log_bytes >= c->snapshot_bytes) && !c->taking &&
+    return (c->snapshot_wanted || c->log_bytes >= log_is_long_at(c)) && !c->taking &&
            !c->installing && (c->log_entries > 0 || c->not_before_us > 0);
 }
 
@@ -496,6 +508,7 @@ static int restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
     }
     machine_restore(&c->machine, &m.at);
     c->snapshot_index = m.at.index;
+    c->file_bytes = m.size;
     c->log_bytes = 0;
     c->log_entries = 0;
     put(c, message_of_file(MESSAGE_RESTORE, &m.at));
@@ -516,6 +529,7 @@ static void on_stored(struct raft_io_snapshot_put *req, int status)
     if (status == 0) {
         c->older_index = c->snapshot_index;
         c->snapshot_index = h->manifest.at.index;
+        c->file_bytes = h->manifest.size;
         c->ops->stored(c->context, c->snapshot_index);
     }
     free(h);

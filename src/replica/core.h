@@ -70,7 +70,8 @@ struct core {
     /* Snapshots. */
     uint64_t log_bytes; /* Applied since the last one, in so many entries; */
     uint64_t log_entries;
-    uint64_t snapshot_bytes; /* how many make us take the next. */
+    uint64_t snapshot_bytes; /* how many make us take the next, at the least; */
+    uint64_t file_bytes;     /* and those of the file of the last. */
     bool snapshot_wanted;
     int64_t not_before_us; /* Monotonic: when one that has failed may be tried again. */
     bool taking, installing;

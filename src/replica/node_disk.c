@@ -57,6 +57,36 @@ static void tell_repairs(const struct inspection *found)
     }
 }
 
+/* A child that was killed with its server has left the beginning of a file, or one that
+ * has not become a snapshot. */
+static bool is_left_over(const struct inspection *found, const char *name)
+{
+    static const char suffix[] = ".saving";
+    size_t len = strlen(name);
+    uint64_t index;
+
+    if (manifest_name_read(name, &index)) {
+        return found->has_snapshot && index > found->manifest.at.index;
+    }
+    return strncmp(name, "data-", 5) == 0 && len > sizeof suffix &&
+           strcmp(name + len - strlen(suffix), suffix) == 0;
+}
+
+static void remove_left_over(const struct inspection *found)
+{
+    DIR *dir = opendir(found->dir);
+    struct dirent *entry;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (is_left_over(found, entry->d_name)) {
+            unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+}
+
 /* A server that was ended while it began its group has voted, and has no log: libraft would
  * not let it begin again. */
 static int forget_beginning(const struct inspection *found)
@@ -88,6 +118,7 @@ bool node_inspect(struct node *n, char error[NODE_ERROR_MAX])
     fine = inspect(n->settings.dir, NULL, found);
     if (fine) {
         tell_repairs(found);
+        remove_left_over(found);
         err = inspect_repair(found);
         if (err == 0) {
             err = forget_beginning(found);

@@ -15,10 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RETRY_S = 5 }; /* Behind a child that has failed. */
+enum {
+    RETRY_S = 5,    /* Behind a child that has failed. */
+    CHILD_NICE = 5, /* Who waits for a reply comes first. */
+};
 
 /* What a child tells. */
 struct report {
@@ -185,6 +189,7 @@ static int leave_parent(int report, pid_t parent)
     signal(SIGINT, SIG_IGN); /* Of a terminal: the parent decides. */
     signal(SIGTERM, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpriority(PRIO_PROCESS, 0, CHILD_NICE);
     if (getppid() != parent || dup2(report, KEPT) < 0) {
         _exit(EXIT_FAILURE);
     }
