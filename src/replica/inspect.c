@@ -435,7 +435,7 @@ static bool read_open(struct scan *s, struct segment *segment)
                       "it is damaged at byte %zu, but entries behind that are in '%s'",
                       s->found->torn_at, segment->name);
     }
-    while (segment->at < segment->len) {
+    do {
         const char *problem = segment_next(segment, &b);
         if (problem != NULL) {
             return (segment->at > 0 && ends_blank(segment)) || judge_end(s, segment, problem);
@@ -443,7 +443,7 @@ static bool read_open(struct scan *s, struct segment *segment)
         if (!see_batch(s, segment, &b)) {
             return false;
         }
-    }
+    } while (segment->at < segment->len);
     return true;
 }
 

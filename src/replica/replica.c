@@ -151,7 +151,7 @@ static void on_restore(struct replica *r, const struct message *m)
     path_of(r, m, path, sizeof path);
     if (!r->hooks.load(r->hooks.context, m->len > 0 ? path : NULL, &error)) {
         log_write(LOG_WARNING, "Cannot load '%s': %.*s", path, (int)error.len, error.at);
-        die("its snapshot cannot be loaded. Nothing was changed. If the group has other servers, "
+        die("its snapshot cannot be loaded. If the group has other servers, "
             "have this one join again with an empty directory; else put a backup in its place");
     }
     if (m->len > 0) {

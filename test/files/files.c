@@ -84,6 +84,14 @@ static void make_bases(void)
     free(s);
 }
 
+static void free_bases(void)
+{
+    for (size_t k = 0; k < BASES; k++) {
+        image_clear(&bases[k].image);
+        image_clear(&bases[k].older);
+    }
+}
+
 /* Judging. */
 
 static void complain(const struct base *b, const char *mutation, const struct inspection *found,
@@ -468,6 +476,7 @@ int main(void)
         "%zu refused, %zu found whole, %zu with a torn end cut off, %zu with an end missing that "
         "nothing told of\n",
         refused, whole, torn, unnoticed);
+    free_bases();
     image_write(&(struct image){0}, dir);
     rmdir(dir);
     return result;
