@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "replica/node_state.h"
+#include "replica/reserve.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@ enum {
     CATCH_UP_MS = 600 * 1000, /* For one round of a new voter's. */
     RETRY_MS = 50,
     FAREWELL_US = 1000 * 1000,
+    LONG_ENTRY = 128 * 1024, /* To write it takes longer than what the file system adds. */
 };
 
 static void put(void *context, struct message *m)
@@ -423,6 +425,14 @@ static void on_check(uv_check_t *check)
     queue_be_patient(&n->in, n->is_up && core_is_busy(&n->core));
 }
 
+/* A log that grows has its room prepared, if that helps. */
+static void choose_reserve(const struct core *c)
+{
+    if (c->log_bytes >= SEGMENT_BYTES) {
+        reserve_with_zeros(c->log_bytes / c->log_entries < LONG_ENTRY);
+    }
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct node *n = tick->data;
@@ -435,6 +445,7 @@ static void on_tick(uv_timer_t *tick)
         node_tell_view(n);
         fetch_tick(n);
         node_mark(n);
+        choose_reserve(&n->core);
     }
 }
 
