@@ -3,58 +3,56 @@
 #include "base/mem.h"
 #include "data/tree.h"
 #include "engine/call.h"
-#include "engine/named.h"
+#include "engine/deadlock.h"
 #include "engine/request.h"
+#include "engine/wait.h"
 
 #include <assert.h>
 #include <math.h>
-
-/* That a wait is for a key. */
-struct waiter {
-    struct wait *wait;
-    struct waited_key *key;
-    struct waiter *next; /* Of the same key, in order of arrival. */
-    struct waiter *previous;
-};
-
-/* A key that somebody waits for. */
-struct waited_key {
-    struct named named;
-    struct waiter *first;
-    struct waiter *last;
-    struct waited_key *next_ready;
-    bool ready; /* In the list of those to be served; it may have no waiters then. */
-};
-
-struct wait {
-    struct session *session;
-    bool postponed;
-    bool again;     /* The request has been run again, and waits on. */
-    bool timed_out; /* It is being run for the last time. */
-    bool any_change;
-    bool progress;
-    enum value_type type;
-    int64_t deadline_ms; /* 0: none. */
-    uint64_t arrival;
-    struct wait *next; /* Of those postponed, or of those that wait for progress. */
-    struct wait *previous;
-    size_t argc;
-    struct bytes *argv; /* Views of memory behind the array. */
-    size_t key_count;
-    struct waiter keys[]; /* Those not used have no key. */
-};
 
 enum { LONG_AGO_MS = 1 }; /* Log time: has passed when the server starts. */
 
 static const struct tree_type by_address = {.compare = NULL};
 
+/* Keys. */
+
+static void make_ready(struct waiting *w, struct waited_key *k)
+{
+    if (k->ready) {
+        return;
+    }
+    k->ready = true;
+    k->next_ready = NULL;
+    if (w->ready_last != NULL) {
+        w->ready_last->next_ready = k;
+    } else {
+        w->ready_first = k;
+    }
+    w->ready_last = k;
+}
+
 /* A key goes when nobody waits for it and it does not stand in the list of those to
  * be served. */
 static void forget_if_unused(struct waiting *w, struct waited_key *k)
 {
-    if (k->first == NULL && !k->ready) {
+    if (k->any.count == 0 && k->ordered.count == 0 && !k->ready) {
         named_remove(&w->keys, k);
     }
+}
+
+static struct waiter_list *list_of(struct waited_key *k, const struct wait *wait)
+{
+    return wait->ordered ? &k->ordered : &k->any;
+}
+
+bool wait_is_first(const struct wait *wait)
+{
+    for (size_t i = 0; i < wait->key_count; i++) {
+        if (wait->keys[i].key != NULL && wait->keys[i].previous != NULL) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Joins and leaves. */
@@ -63,35 +61,46 @@ static void join_key(struct waiting *w, struct waiter *waiter, struct wait *wait
                      struct bytes key)
 {
     struct waited_key *k = named_find_or_add_key(&w->keys, sizeof *k, db, key);
+    struct waiter_list *l = list_of(k, wait);
 
-    if (k->last != NULL && k->last->wait == wait) { /* The same key was named before. */
+    if (l->last != NULL && l->last->wait == wait) { /* The same key was named before. */
         return;
     }
-    *waiter = (struct waiter){.wait = wait, .key = k, .previous = k->last};
-    if (k->last != NULL) {
-        k->last->next = waiter;
+    *waiter = (struct waiter){.wait = wait, .key = k, .previous = l->last};
+    if (l->last != NULL) {
+        l->last->next = waiter;
     } else {
-        k->first = waiter;
+        l->first = waiter;
     }
-    k->last = waiter;
+    l->last = waiter;
+    l->count++;
+    k->several += wait->ordered && wait->key_count > 1;
 }
 
+/* Behind the oldest of those in order comes the next. */
 static void leave_key(struct waiting *w, struct waiter *waiter)
 {
     struct waited_key *k = waiter->key;
+    struct waiter_list *l;
 
     if (k == NULL) {
         return;
     }
+    l = list_of(k, waiter->wait);
     if (waiter->previous != NULL) {
         waiter->previous->next = waiter->next;
     } else {
-        k->first = waiter->next;
+        l->first = waiter->next;
     }
     if (waiter->next != NULL) {
         waiter->next->previous = waiter->previous;
     } else {
-        k->last = waiter->previous;
+        l->last = waiter->previous;
+    }
+    l->count--;
+    k->several -= waiter->wait->ordered && waiter->wait->key_count > 1;
+    if (waiter->wait->ordered && waiter->previous == NULL && l->count > 0) {
+        make_ready(w, k);
     }
     forget_if_unused(w, k);
 }
@@ -122,27 +131,52 @@ static void leave_list(struct wait_list *l, struct wait *wait)
     }
 }
 
+/* When something is to be done about a wait; 0: never. */
+static int64_t due_ms(const struct wait *wait)
+{
+    if (wait->again_ms == 0 || (wait->deadline_ms != 0 && wait->deadline_ms < wait->again_ms)) {
+        return wait->deadline_ms;
+    }
+    return wait->again_ms;
+}
+
 static void join_deadlines(struct waiting *w, struct wait *wait)
 {
-    if (wait->deadline_ms == 0) {
+    int64_t due = due_ms(wait);
+
+    if (due == 0) {
         return;
     }
     if (w->deadlines == NULL) {
         w->deadlines = tree_new(&by_address);
     }
-    tree_add(w->deadlines, (uint64_t)wait->deadline_ms, wait);
+    tree_add(w->deadlines, (uint64_t)due, wait);
 }
 
 static void leave_deadlines(struct waiting *w, struct wait *wait)
 {
-    if (wait->deadline_ms == 0) {
+    int64_t due = due_ms(wait);
+
+    if (due == 0) {
         return;
     }
-    tree_remove(w->deadlines, (uint64_t)wait->deadline_ms, wait);
+    tree_remove(w->deadlines, (uint64_t)due, wait);
     if (tree_count(w->deadlines) == 0) {
         tree_free(w->deadlines, NULL);
         w->deadlines = NULL;
     }
+}
+
+static void set_deadlines(struct waiting *w, struct wait *wait, int64_t deadline_ms,
+                          int64_t again_ms)
+{
+    if (deadline_ms == wait->deadline_ms && again_ms == wait->again_ms) {
+        return;
+    }
+    leave_deadlines(w, wait);
+    wait->deadline_ms = deadline_ms;
+    wait->again_ms = again_ms;
+    join_deadlines(w, wait);
 }
 
 static void leave(struct waiting *w, struct wait *wait)
@@ -155,6 +189,7 @@ static void leave(struct waiting *w, struct wait *wait)
         leave_list(&w->progress, wait);
     }
     leave_deadlines(w, wait);
+    deadlock_leave(w, wait);
     for (size_t i = 0; i < wait->key_count; i++) {
         leave_key(w, &wait->keys[i]);
     }
@@ -181,6 +216,7 @@ static struct wait *wait_new(struct session *s, size_t keys, size_t argc, const 
 static void wait_free(struct wait *wait)
 {
     mem_free(wait->argv);
+    mem_free(wait->owner);
     mem_free(wait);
 }
 
@@ -222,36 +258,102 @@ bool call_timeout(struct call *c, size_t arg, int64_t *timeout_ms)
     return true;
 }
 
-bool call_block(struct call *c, const struct block *b)
+bool call_may_block(const struct call *c)
 {
-    struct session *s = c->session;
-    struct waiting *w = &c->engine->waiting;
-    bool own = b->argv == NULL;
-    struct wait *wait;
+    const struct session *s = c->session;
 
-    if (s->in_script || s->in_multi || (s->wait != NULL && s->wait->timed_out)) {
-        return false;
-    }
-    if (s->wait != NULL && !s->wait->postponed) {
-        s->wait->again = true;
-        return true;
-    }
-    block_drop(s);
-    wait = wait_new(s, b->count, own ? c->argc : b->argc, own ? c->argv : b->argv);
+    return !s->in_script && !s->in_multi && (s->wait == NULL || !s->wait->timed_out);
+}
+
+/* Saturates: who waits for longer than time goes on waits for ever. */
+static int64_t in_ms(const struct call *c, int64_t ms)
+{
+    return ms == 0 ? 0 : ms < INT64_MAX - c->now_ms ? c->now_ms + ms : INT64_MAX;
+}
+
+/* What a request waits for by time, and whom, may be other than the last time. */
+static void update(struct call *c, struct wait *wait, const struct block *b)
+{
+    struct waiting *w = &c->engine->waiting;
+    size_t size;
+
+    wait->again = true;
+    set_deadlines(w, wait, wait->deadline_ms,
+                  wait->ordered && !wait_is_first(wait) ? 0 : in_ms(c, b->again_ms));
+    deadlock_leave(w, wait);
+    mem_free(wait->owner);
+    wait->owners = b->owners;
+    wait->owner = b->owners > 0 ? session_copy_arguments(b->owners, b->owner, &size) : NULL;
+    deadlock_join(w, wait);
+}
+
+static void join(struct call *c, struct wait *wait, const struct block *b)
+{
+    struct waiting *w = &c->engine->waiting;
+
     wait->type = b->type;
     wait->any_change = b->any_change;
-    wait->deadline_ms = b->timeout_ms == 0 ? 0 : c->now_ms + b->timeout_ms;
-    wait->again = true;
     wait->progress = b->progress;
+    wait->ordered = b->ordered;
+    wait->since_ms = c->now_ms;
     if (wait->progress) {
         join_list(&w->progress, wait);
     }
-    join_deadlines(w, wait);
     for (size_t i = 0; i < b->count; i++) {
         join_key(w, &wait->keys[i], wait, c->db, wait->argv[b->first + i]);
     }
+    set_deadlines(w, wait, in_ms(c, b->timeout_ms), 0);
     w->blocked++;
+}
+
+bool call_block(struct call *c, const struct block *b)
+{
+    struct session *s = c->session;
+    bool own = b->argv == NULL;
+
+    if (!call_may_block(c)) {
+        return false;
+    }
+    if (!block_is_blocked(s)) {
+        block_drop(s);
+        join(c, wait_new(s, b->count, own ? c->argc : b->argc, own ? c->argv : b->argv), b);
+    }
+    update(c, s->wait, b);
     return true;
+}
+
+size_t call_count_ahead(const struct call *c, size_t first, size_t count)
+{
+    const struct waiting *w = &c->engine->waiting;
+    const struct wait *wait = c->session->wait;
+    size_t most = 0;
+
+    if (wait != NULL && wait->ordered && wait_is_first(wait)) {
+        return 0;
+    }
+    for (size_t i = 0; i < count && w->keys != NULL; i++) {
+        const struct waited_key *k = named_find_key(w->keys, c->db, c->argv[first + i]);
+
+        if (k != NULL && k->ordered.count > most) {
+            most = k->ordered.count;
+        }
+    }
+    return most;
+}
+
+void block_each_in_order(const struct engine *e, unsigned db, struct bytes key,
+                         void (*visit)(const struct session *s, struct bytes owner,
+                                       int64_t since_ms, void *context),
+                         void *context)
+{
+    const struct waited_key *k = named_find_key(e->waiting.keys, db, key);
+
+    for (const struct waiter *i = k != NULL ? k->ordered.first : NULL; i != NULL; i = i->next) {
+        const struct wait *wait = i->wait;
+
+        visit(wait->session, wait->owners > 0 ? wait->owner[0] : BYTES(""), wait->since_ms,
+              context);
+    }
 }
 
 bool call_has_waited(const struct call *c)
@@ -329,10 +431,14 @@ void block_progress(struct engine *e)
     }
 }
 
-static void time_is_up(struct wait *wait)
+/* Who waits in order and whose turn it is not is run again when it is. */
+static void time_has_come(struct waiting *w, struct wait *wait, int64_t now_ms)
 {
-    wait->timed_out = true;
-    run_again(wait);
+    wait->timed_out = wait->deadline_ms != 0 && wait->deadline_ms <= now_ms;
+    set_deadlines(w, wait, wait->deadline_ms, 0);
+    if (wait->timed_out || !wait->ordered || wait_is_first(wait)) {
+        run_again(wait);
+    }
 }
 
 bool block_end(struct session *s, const char *error)
@@ -341,9 +447,7 @@ bool block_end(struct session *s, const char *error)
         return false;
     }
     if (error == NULL) {
-        leave_deadlines(&s->engine->waiting, s->wait);
-        s->wait->deadline_ms = LONG_AGO_MS;
-        join_deadlines(&s->engine->waiting, s->wait);
+        set_deadlines(&s->engine->waiting, s->wait, LONG_AGO_MS, 0);
         return true;
     }
     block_drop(s);
@@ -364,7 +468,7 @@ static int64_t first_deadline_ms(const struct engine *e)
 
 int64_t block_deadline_ms(const struct engine *e)
 {
-    int64_t first_ms = first_deadline_ms(e);
+    int64_t first_ms = e->waiting.ready_first != NULL ? LONG_AGO_MS : first_deadline_ms(e);
     int64_t pause_ms = pause_deadline_ms(e);
 
     return first_ms < pause_ms ? first_ms : pause_ms;
@@ -381,26 +485,13 @@ void block_time_out(struct engine *e)
         pause_finish(e);
     }
     while (first_deadline_ms(e) <= logtime_ms(&e->time)) {
-        time_is_up(tree_item(tree_first(e->waiting.deadlines)));
+        time_has_come(&e->waiting, tree_item(tree_first(e->waiting.deadlines)),
+                      logtime_ms(&e->time));
     }
+    block_serve(e);
 }
 
 /* Seeing changes. */
-
-static void make_ready(struct waiting *w, struct waited_key *k)
-{
-    if (k->ready) {
-        return;
-    }
-    k->ready = true;
-    k->next_ready = NULL;
-    if (w->ready_last != NULL) {
-        w->ready_last->next_ready = k;
-    } else {
-        w->ready_first = k;
-    }
-    w->ready_last = k;
-}
 
 static void make_all_ready(struct waiting *w, unsigned db)
 {
@@ -445,15 +536,40 @@ static bool is_good(const struct engine *e, const struct waited_key *k, const st
 
 /* A request that is run again may take its own waiters away, but no others, and adds
  * none to this key. */
-static void serve_key(struct engine *e, struct waited_key *k)
+static void serve_any(struct engine *e, struct waited_key *k)
 {
     struct waiter *next;
 
-    for (struct waiter *waiter = k->first; waiter != NULL; waiter = next) {
+    for (struct waiter *waiter = k->any.first; waiter != NULL; waiter = next) {
         next = waiter->next;
         if (is_good(e, k, waiter->wait)) {
             run_again(waiter->wait);
         }
+    }
+}
+
+/* When the oldest goes, the key is ready for the next: see leave_key(). */
+static void serve_oldest(struct engine *e, struct waited_key *k)
+{
+    struct wait *wait = k->ordered.first->wait;
+
+    if (is_good(e, k, wait) && wait_is_first(wait)) {
+        run_again(wait);
+    }
+}
+
+/* The key may go with the last who waits for it. */
+static void serve_key(struct engine *e, struct waited_key *k)
+{
+    bool has_order = k->ordered.count > 0;
+
+    if (k->any.count > 0) {
+        serve_any(e, k);
+    } else {
+        forget_if_unused(&e->waiting, k);
+    }
+    if (has_order) {
+        serve_oldest(e, k);
     }
 }
 
@@ -474,11 +590,7 @@ void block_serve(struct engine *e)
         }
         /* From now on it can become ready anew, and is still not forgotten. */
         k->ready = false;
-        if (k->first == NULL) {
-            forget_if_unused(w, k);
-        } else {
-            serve_key(e, k);
-        }
+        serve_key(e, k);
     }
     w->serving = false;
 }

@@ -3,8 +3,10 @@
  * A session that waits has a copy of its request and takes no further ones. A
  * request that waits for keys is run again, in order of arrival, when a final batch
  * may have given one of them what it waits for; if it still finds nothing, it goes
- * on waiting in its old place. A request that was postponed is run again when
- * somebody resumes all those. */
+ * on waiting in its old place. Of the requests that wait for a key *in order* only the
+ * oldest is run again, and the next when that has got what it wanted or has gone: so what it
+ * takes to serve one does not depend on how many wait. A request that was postponed is run
+ * again when somebody resumes all those. */
 #ifndef ENGINE_BLOCK_H
 #define ENGINE_BLOCK_H
 
@@ -23,6 +25,8 @@ struct wait_list {
 /* All that wait with an engine. */
 struct waiting {
     struct table *keys;     /* Keys that are waited for; NULL while there are none. */
+    struct table *parties;  /* See deadlock.h; NULL likewise. */
+    uint64_t searches;      /* For deadlocks. */
     struct tree *deadlines; /* Waits that end by themselves; NULL likewise. */
     struct waited_key *ready_first, *ready_last;
     struct wait_list postponed;
@@ -38,7 +42,11 @@ struct block {
     enum value_type type;     /* Run again when one of them is bound to this type, */
     bool any_change;          /* or, if set, when one of them has changed in any way. */
     bool progress;            /* Run again behind each block_progress(). */
+    bool ordered;             /* Not before those that came earlier. */
     int64_t timeout_ms;       /* 0: for ever. */
+    int64_t again_ms;         /* Run again after so long at the latest, if it is its turn; 0: no. */
+    size_t owners;            /* Its own, and those of who holds what it waits for; 0: it has */
+    const struct bytes *owner; /* none. See deadlock.h. */
     size_t argc;              /* What is run again, with the keys in the same places, */
     const struct bytes *argv; /* if not the call's own arguments; NULL: those. */
 };
@@ -48,6 +56,13 @@ struct block {
  * transaction or of a script, or because its time is up: the handler then replies
  * that there is nothing. */
 bool call_block(struct call *c, const struct block *b);
+
+/* Whether the call may wait, as long as its request has time. */
+bool call_may_block(const struct call *c);
+
+/* Returns how many requests wait in order for one of these arguments before this one, at the
+ * most; 0 if it is its turn. */
+size_t call_count_ahead(const struct call *c, size_t first, size_t count);
 
 /* Returns whether this call is of a request that has waited and is run again. What its
  * keys hold of other types does not concern it then. */
@@ -101,6 +116,13 @@ bool block_is_blocked(const struct session *s);
 
 /* Whether the request that a session has just run waits, or waits on. */
 bool block_goes_on(const struct session *s);
+
+/* Who waits in order for a key, oldest first: calls `visit` with each one's session, owner (or
+ * nothing), and since when. */
+void block_each_in_order(const struct engine *e, unsigned db, struct bytes key,
+                         void (*visit)(const struct session *s, struct bytes owner,
+                                       int64_t since_ms, void *context),
+                         void *context);
 
 static inline bool block_any(const struct waiting *w)
 {

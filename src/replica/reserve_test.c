@@ -34,18 +34,21 @@ static int open_file(void)
 /* Returns how many extents have never been written; -1 if the file system does not tell. */
 static int count_unwritten(int fd)
 {
-    struct {
-        struct fiemap map;
-        struct fiemap_extent extent[16];
-    } all = {.map = {.fm_length = SIZE, .fm_flags = FIEMAP_FLAG_SYNC, .fm_extent_count = 16}};
+    enum { EXTENTS = 16 };
+    struct fiemap *map = calloc(1, sizeof *map + EXTENTS * sizeof *map->fm_extents);
     int count = 0;
 
-    if (ioctl(fd, FS_IOC_FIEMAP, &all.map) != 0) {
-        return -1;
+    CHECK(map != NULL);
+    map->fm_length = SIZE;
+    map->fm_flags = FIEMAP_FLAG_SYNC;
+    map->fm_extent_count = EXTENTS;
+    if (ioctl(fd, FS_IOC_FIEMAP, map) != 0) {
+        count = -1;
     }
-    for (unsigned i = 0; i < all.map.fm_mapped_extents; i++) {
-        count += (all.extent[i].fe_flags & FIEMAP_EXTENT_UNWRITTEN) != 0;
+    for (unsigned i = 0; count >= 0 && i < map->fm_mapped_extents; i++) {
+        count += (map->fm_extents[i].fe_flags & FIEMAP_EXTENT_UNWRITTEN) != 0;
     }
+    free(map);
     return count;
 }
 

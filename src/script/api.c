@@ -6,6 +6,7 @@
 #include "engine/version.h"
 #include "script/error.h"
 #include "script/loading.h"
+#include "script/retry.h"
 #include "script/sink.h"
 
 #include <lauxlib.h>
@@ -350,6 +351,7 @@ static const struct {
     unsigned stages;
 } functions[] = {
     {"acl_check_cmd", api_acl_check_cmd, AT_WORK},
+    {"ahead", retry_api_ahead, AT_WORK},
     {"breakpoint", api_breakpoint, STAGE_SCRIPT},
     {"call", api_call, AT_WORK},
     {"debug", api_debug, STAGE_SCRIPT},
@@ -359,6 +361,7 @@ static const struct {
     {"library", loading_import, STAGE_LOADING},
     {"register_function", loading_register, STAGE_LOADING},
     {"replicate_commands", api_replicate_commands, STAGE_SCRIPT},
+    {"retry", retry_api, AT_WORK},
     {"rollback", api_rollback, AT_WORK},
     {"set_repl", api_set_repl, AT_WORK},
     {"setresp", api_setresp, AT_WORK},

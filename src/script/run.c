@@ -1,6 +1,7 @@
 #include "script/run.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "engine/declared.h"
 #include "script/convert.h"
 #include "script/error.h"
@@ -8,14 +9,12 @@
 #include "script/names.h"
 #include "script/profile.h"
 #include "script/random.h"
+#include "script/retry.h"
 #include "script/sandbox.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <lauxlib.h>
-
-/* Of EVAL, FCALL and their relatives: where the keys begin. */
-enum { FIRST_KEY = 3 };
 
 const char *const script_flag_names[] = {
     "no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys", NULL,
@@ -120,12 +119,12 @@ static void push_list(lua_State *lua, const struct bytes *items, size_t count)
 
 void script_push_keys(lua_State *lua, const struct use *u)
 {
-    push_list(lua, u->call->argv + FIRST_KEY, u->keys);
+    push_list(lua, u->call->argv + SCRIPT_FIRST_KEY, u->keys);
 }
 
 void script_push_arguments(lua_State *lua, const struct use *u)
 {
-    size_t first = FIRST_KEY + u->keys;
+    size_t first = SCRIPT_FIRST_KEY + u->keys;
 
     push_list(lua, u->call->argv + first, u->call->argc - first);
 }
@@ -167,6 +166,9 @@ void script_call(struct runtime *r, struct use *u, int args)
         if (!convert_reply(r, lua, u->call->reply)) {
             fail_reply(r, u);
         }
+        return;
+    }
+    if (u->retries) {
         return;
     }
     r->in_call = 1;
@@ -258,6 +260,7 @@ enum runtime_end script_run_vm(struct use *u, void (*work)(struct runtime *r, vo
         u->counted = false;
         describe_end(r, end, u);
         u->failed = true;
+        u->retries = false;
     }
     return end;
 }
@@ -339,11 +342,11 @@ void script_use(struct use *u, unsigned flags, bool read_only,
         .policy = (enum strict_keys)r->settings->strict_keys,
         .script = u->name,
         .warned = u->warned,
-        .key = u->call->argv + FIRST_KEY,
+        .key = u->call->argv + SCRIPT_FIRST_KEY,
         .count = u->keys,
     };
     uint64_t commands = engine->measures.inner;
-    uint64_t changes = engine->journal.changes;
+    struct journal_mark start = journal_mark(&engine->journal);
     enum runtime_end end;
 
     s->declared = declared.policy == STRICT_NO ? NULL : &declared;
@@ -357,6 +360,11 @@ void script_use(struct use *u, unsigned flags, bool read_only,
     if (!s->dry_run) {
         tally_add(u->tally, runtime_elapsed_ticks(r), engine->measures.inner - commands,
                   r->heap.peak - r->heap_start);
-        count_outcome(u, end, engine->journal.changes - changes);
     }
+    if (u->retries) {
+        retry_wait(u, start);
+    } else if (!s->dry_run) {
+        count_outcome(u, end, engine->journal.changes - start.changes);
+    }
+    mem_free(u->wish_owner);
 }

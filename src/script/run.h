@@ -3,8 +3,12 @@
 #ifndef SCRIPT_RUN_H
 #define SCRIPT_RUN_H
 
+#include "engine/block.h"
 #include "script/runtime.h"
 #include "script/tally.h"
+
+/* Of EVAL, FCALL and their relatives: where the keys begin. */
+enum { SCRIPT_FIRST_KEY = 3 };
 
 /* One use of the VM. It lives outside of what can be left by a jump, and so does the
  * text of an error: whoever writes to that sets in_call. */
@@ -23,6 +27,9 @@ struct use {
     size_t writes;        /* Calls that have changed something. */
     char failed_call[32]; /* The name of the last command that failed, for errors; or "". */
     bool rolls_back;      /* redis.rollback() has been called: nothing can catch that. */
+    bool retries;         /* That was by redis.retry(), */
+    struct block wish;    /* which wants this; */
+    struct bytes *wish_owner; /* the owners in it, to be freed. */
     bool failed;
     bool counted;    /* The error was that of a command. */
     struct buf text; /* Of the error, if it failed. */
