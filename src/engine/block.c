@@ -377,7 +377,7 @@ void block_postpone(struct session *s, size_t argc, const struct bytes *argv)
 
 /* The wait of a request that was postponed may give way to one for keys while the
  * request runs; its arguments are in use until then. */
-static void run_again(struct wait *wait)
+static void run_request_of(struct wait *wait)
 {
     struct session *s = wait->session;
     struct bytes *argv = TAKE(wait->argv);
@@ -397,6 +397,18 @@ static void run_again(struct wait *wait)
     }
     mem_free(argv);
     session_wrote(s);
+}
+
+/* Nobody is served meanwhile: the one that is run is still among those who wait. */
+static void run_again(struct wait *wait)
+{
+    struct engine *e = wait->session->engine;
+    bool serving = e->waiting.serving;
+
+    e->waiting.serving = true;
+    run_request_of(wait);
+    e->waiting.serving = serving;
+    block_serve(e);
 }
 
 void block_resume(struct engine *e)

@@ -38,17 +38,17 @@ struct waiting {
 
 /* What a request waits for. */
 struct block {
-    size_t first, count;      /* Keys among the arguments of the call; none: for a time only. */
-    enum value_type type;     /* Run again when one of them is bound to this type, */
-    bool any_change;          /* or, if set, when one of them has changed in any way. */
-    bool progress;            /* Run again behind each block_progress(). */
-    bool ordered;             /* Not before those that came earlier. */
-    int64_t timeout_ms;       /* 0: for ever. */
-    int64_t again_ms;         /* Run again after so long at the latest, if it is its turn; 0: no. */
-    size_t owners;            /* Its own, and those of who holds what it waits for; 0: it has */
+    size_t first, count;  /* Keys among the arguments of the call; none: for a time only. */
+    enum value_type type; /* Run again when one of them is bound to this type, */
+    bool any_change;      /* or, if set, when one of them has changed in any way. */
+    bool progress;        /* Run again behind each block_progress(). */
+    bool ordered;         /* Not before those that came earlier. */
+    int64_t timeout_ms;   /* 0: for ever. */
+    int64_t again_ms;     /* Run again after so long at the latest, if it is its turn; 0: no. */
+    size_t owners;        /* Its own, and those of who holds what it waits for; 0: it has */
     const struct bytes *owner; /* none. See deadlock.h. */
-    size_t argc;              /* What is run again, with the keys in the same places, */
-    const struct bytes *argv; /* if not the call's own arguments; NULL: those. */
+    size_t argc;               /* What is run again, with the keys in the same places, */
+    const struct bytes *argv;  /* if not the call's own arguments; NULL: those. */
 };
 
 /* Makes the session of a call wait; the handler returns without a reply, and will be

@@ -67,6 +67,7 @@ static void bench_close(struct bench *b)
         session_free(b->client[i]);
     }
     CHECK(b->engine->waiting.keys == NULL);
+    CHECK(b->engine->waiting.parties == NULL);
     CHECK(b->engine->waiting.deadlines == NULL);
     CHECK(b->engine->waiting.blocked == 0);
     engine_free(b->engine);

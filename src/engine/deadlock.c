@@ -1,5 +1,6 @@
 #include "engine/deadlock.h"
 
+#include "base/mem.h"
 #include "engine/call.h"
 #include "engine/wait.h"
 
@@ -157,8 +158,7 @@ static bool search_queues(struct search *s, const struct call *c, const struct b
         return false;
     }
     for (size_t i = 0; i < b->count && s->waiting->keys != NULL; i++) {
-        const struct waited_key *k =
-            named_find_key(s->waiting->keys, c->db, c->argv[b->first + i]);
+        const struct waited_key *k = named_find_key(s->waiting->keys, c->db, c->argv[b->first + i]);
 
         if (k != NULL && search_before(s, k, k->ordered.last)) {
             return true;
@@ -177,8 +177,7 @@ bool deadlock_would_be(const struct call *c, const struct block *b, struct buf *
     }
     s.party = name_of_party(b->owner[0]);
     s.number = ++s.waiting->searches;
-    found = search_queues(&s, c, b) ||
-            search_holders(&s, c->argv[b->first], b->owner, b->owners);
+    found = search_queues(&s, c, b) || search_holders(&s, c->argv[b->first], b->owner, b->owners);
     if (found) {
         add_in_front(circle, b->owner[0]);
     }
