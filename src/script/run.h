@@ -24,11 +24,11 @@ struct use {
     struct tally *tally; /* Where its costs are counted. */
 
     /* What has become of it so far. */
-    size_t writes;        /* Calls that have changed something. */
-    char failed_call[32]; /* The name of the last command that failed, for errors; or "". */
-    bool rolls_back;      /* redis.rollback() has been called: nothing can catch that. */
-    bool retries;         /* That was by redis.retry(), */
-    struct block wish;    /* which wants this; */
+    size_t writes;            /* Calls that have changed something. */
+    char failed_call[32];     /* The name of the last command that failed, for errors; or "". */
+    bool rolls_back;          /* redis.rollback() has been called: nothing can catch that. */
+    bool retries;             /* That was by redis.retry(), */
+    struct block wish;        /* which wants this; */
     struct bytes *wish_owner; /* the owners in it, to be freed. */
     bool failed;
     bool counted;    /* The error was that of a command. */
