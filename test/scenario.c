@@ -51,7 +51,17 @@ enum {
 
 static const struct command *const families[] = {COMMAND_FAMILIES, SCRIPT_FAMILIES, NULL};
 
+/* A library that is always there. */
+static const char built_in[] =
+    "#!lua name=inborn\n"
+    "redis.register_function('inborn_set', function(KEYS, ARGV)\n"
+    "    return redis.call('SET', KEYS[1], ARGV[1])\n"
+    "end)\n"
+    "redis.register_function{function_name = 'inborn_get', flags = {'no-writes'},\n"
+    "    callback = function(KEYS) return redis.call('GET', KEYS[1]) end}\n";
+
 static struct script_settings script_settings = {
+    .built_in = {built_in, sizeof built_in - 1},
     .time_limit_ms = 5000,
     .busy_threshold_ms = 5000,
     .memory_limit = 64 * 1024 * 1024,

@@ -35,7 +35,7 @@ static void invoke(struct runtime *r, void *context)
 
 static void call_function(struct call *c, bool read_only)
 {
-    struct function *f = libraries_find_function(c, c->argv[1]);
+    struct function *f = libraries_find_callable(c, c->argv[1]);
     struct invocation i = {.use = {.call = c, .is_function = true}};
 
     if (f == NULL) {
@@ -416,8 +416,14 @@ static bool parse_list(struct call *c, struct listing *l)
     return true;
 }
 
+static bool is_wanted(const struct listing *l, const struct library *library)
+{
+    return !l->has_pattern || glob_match_nocase(l->pattern, bytes_of(library->name));
+}
+
 static void function_list(struct call *c)
 {
+    const struct library *built_in = libraries_built_in(c);
     struct table_walk walk = {0};
     const struct library *l;
     struct listing listing;
@@ -429,10 +435,16 @@ static void function_list(struct call *c)
     }
     place = reply_late(c);
     while ((l = libraries_next(c, &walk)) != NULL) {
-        if (!listing.has_pattern || glob_match_nocase(listing.pattern, bytes_of(l->name))) {
+        if (is_wanted(&listing, l)) {
             reply_library(c, l, listing.with_code);
             count++;
         }
+    }
+    /* The one that is built in is listed to those who ask for it by its name. */
+    if (built_in != NULL && listing.has_pattern &&
+        bytes_equal(listing.pattern, bytes_of(built_in->name))) {
+        reply_library(c, built_in, listing.with_code);
+        count++;
     }
     reply_late_end(c, place, RESP_ARRAY, count);
 }

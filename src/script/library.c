@@ -14,6 +14,7 @@ struct libraries {
     struct table *by_name;     /* struct library */
     struct table *by_function; /* struct function */
     struct function *last;     /* That was found; NULL: it may be gone. */
+    struct library *built_in;  /* In none of the tables. NULL: not loaded yet, or there is none. */
     uint64_t version;          /* Of the texts that they were compiled from. */
     bool has_broken;           /* One of them waits for others. */
     uint64_t questions;        /* That library_uses() has been asked. */
@@ -434,6 +435,7 @@ void libraries_free(struct libraries *l)
     if (l != NULL) {
         table_free(l->by_function, NULL);
         table_free(l->by_name, free_library);
+        library_free(l->built_in);
         mem_free(l);
     }
 }
@@ -654,7 +656,10 @@ struct library *libraries_find(struct call *c, struct bytes name)
 
 struct function *libraries_find_function(struct call *c, struct bytes name)
 {
-    return find_function(current(c), name);
+    struct libraries *all = current(c);
+    struct function *f = find_function(all, name);
+
+    return f != NULL && f->library != all->built_in ? f : NULL;
 }
 
 const struct library *libraries_next(struct call *c, struct table_walk *walk)
@@ -700,9 +705,79 @@ size_t libraries_compiled_functions(const struct libraries *l)
     return table_count(l->by_function);
 }
 
+/* The one that is built in. */
+
+/* Compiles it, which may be for a new VM. */
+static struct library *load_built_in(struct call *c)
+{
+    struct libraries *all = c->engine->script->libraries;
+    struct loader loader = {.call = c};
+    struct library *fresh;
+    BUF_LOCAL(error);
+
+    fresh = library_read(c, c->engine->script->settings->built_in, &error);
+    if (fresh == NULL || !library_load(&loader, fresh, &error)) {
+        log_write(LOG_WARNING, "The library that is built in cannot be compiled: %.*s",
+                  (int)error.len, error.at);
+        library_free(fresh);
+        return NULL;
+    }
+    if (all->built_in != NULL) {
+        take_tallies(fresh, all->built_in);
+    }
+    library_free(all->built_in);
+    all->built_in = fresh;
+    all->last = NULL;
+    return fresh;
+}
+
+struct library *libraries_built_in(struct call *c)
+{
+    struct library *l = c->engine->script->libraries->built_in;
+
+    if (c->engine->script->settings->built_in.len == 0 || (l != NULL && is_ready(l))) {
+        return l;
+    }
+    return load_built_in(c);
+}
+
+struct function *libraries_find_callable(struct call *c, struct bytes name)
+{
+    struct libraries *all = current(c);
+    struct function *f = find_function(all, name);
+    const struct library *built_in;
+
+    if (f == NULL) {
+        built_in = libraries_built_in(c);
+        f = built_in != NULL ? find_in(built_in, name) : NULL;
+        all->last = f;
+    }
+    return f;
+}
+
+/* Returns a library as it is in the VM of now, or NULL, with the error appended. */
+static struct library *compile_again(struct call *c, const struct library *l, struct buf *error)
+{
+    struct libraries *all = c->engine->script->libraries;
+    struct loader loader = {.call = c};
+    struct library *fresh;
+
+    if (l == all->built_in) {
+        fresh = load_built_in(c);
+        if (fresh == NULL) {
+            buf_addf(error, "ERR The built-in library cannot be compiled");
+        }
+        return fresh;
+    }
+    fresh = compile(&loader, l->text, error);
+    if (fresh != NULL) {
+        put(all, fresh);
+    }
+    return fresh;
+}
+
 struct function *library_need(struct call *c, struct function *f)
 {
-    struct loader loader = {.call = c};
     struct library *fresh;
     struct function *found;
     BUF_LOCAL(name);
@@ -712,12 +787,11 @@ struct function *library_need(struct call *c, struct function *f)
         return f;
     }
     buf_add(&name, function_name(f));
-    fresh = compile(&loader, f->library->text, &error);
+    fresh = compile_again(c, f->library, &error);
     if (fresh == NULL) {
         call_fail_text(c, buf_bytes(&error));
         return NULL;
     }
-    put(c->engine->script->libraries, fresh);
     found = find_in(fresh, buf_bytes(&name));
     if (found == NULL) {
         call_fail(c, "ERR Function not found");

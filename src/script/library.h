@@ -100,6 +100,13 @@ struct library *libraries_find(struct call *c, struct bytes name);
 struct function *libraries_find_function(struct call *c, struct bytes name); /* In any case. */
 const struct library *libraries_next(struct call *c, struct table_walk *walk);
 
+/* Returns the library that is always there, loaded; or NULL, if there is none. It is no part of
+ * the dataset, which may have a library or functions of the same names: those are found first. */
+struct library *libraries_built_in(struct call *c);
+
+/* Returns the function to be called by a name: as libraries_find_function(), or a built-in one. */
+struct function *libraries_find_callable(struct call *c, struct bytes name);
+
 /* Returns a library that uses the one of that name, or NULL. */
 const struct library *libraries_find_user(struct call *c, struct bytes name);
 

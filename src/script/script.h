@@ -19,6 +19,7 @@ struct script_settings {
     size_t memory_limit;       /* script-memory-limit: bytes of Lua heap. */
     size_t undo_limit;         /* script-undo-limit: bytes; 0: none. */
     int strict_keys;           /* script-strict-keys: enum strict_keys */
+    struct bytes built_in;     /* The text of a library that is always there; empty: none. */
 };
 
 /* Gives an engine the ability to run scripts. `settings` is viewed, and read anew
