@@ -367,6 +367,7 @@ static const struct {
     {"setresp", api_setresp, AT_WORK},
     {"sha1hex", api_sha1hex, AT_WORK},
     {"status_reply", api_status_reply, AT_WORK},
+    {"waiters", retry_api_waiters, AT_WORK},
 };
 
 static const struct {

@@ -8,7 +8,10 @@
 
 #include <lauxlib.h>
 
-enum { HOLDERS = 64 }; /* That a script may name; others are not looked at. */
+enum {
+    HOLDERS = 64,   /* That a script may name; others are not looked at. */
+    WAITERS = 1000, /* That it is told of. */
+};
 
 /* Reading what the script says, in the table at index 1. */
 
@@ -155,6 +158,50 @@ int retry_api_ahead(lua_State *lua)
     r->in_call = 0;
     runtime_poll(r);
     lua_pushinteger(lua, (lua_Integer)ahead);
+    return 1;
+}
+
+struct waiters_list {
+    lua_State *lua; /* With the list on top. */
+    int count, most;
+};
+
+/* What is walked is the engine's, and may be left at any point. */
+static void push_waiter(const struct session *s, struct bytes owner, int64_t since_ms,
+                        void *context)
+{
+    struct waiters_list *w = context;
+
+    if (w->count == w->most) {
+        return;
+    }
+    lua_createtable(w->lua, 3, 0);
+    lua_pushlstring(w->lua, owner.at, owner.len);
+    lua_rawseti(w->lua, -2, 1);
+    lua_pushnumber(w->lua, (lua_Number)since_ms);
+    lua_rawseti(w->lua, -2, 2);
+    lua_pushstring(w->lua, s->address);
+    lua_rawseti(w->lua, -2, 3);
+    lua_rawseti(w->lua, -2, ++w->count);
+}
+
+/* redis.waiters(key [, most]): who waits in order for a key, oldest first: a list of {owner,
+ * milliseconds of Unix time since when, address}. */
+int retry_api_waiters(lua_State *lua)
+{
+    struct runtime *r = runtime_of(lua);
+    struct waiters_list w = {.lua = lua, .most = WAITERS};
+    struct bytes key;
+
+    if (lua_type(lua, 1) != LUA_TSTRING) {
+        return error_raise(lua, "redis.waiters() requires a key.");
+    }
+    key.at = lua_tolstring(lua, 1, &key.len);
+    if (lua_isnumber(lua, 2) && lua_tonumber(lua, 2) >= 0 && lua_tonumber(lua, 2) < WAITERS) {
+        w.most = (int)lua_tonumber(lua, 2);
+    }
+    lua_newtable(lua);
+    block_each_in_order(r->engine, r->session.db, key, push_waiter, &w);
     return 1;
 }
 

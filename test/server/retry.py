@@ -184,6 +184,11 @@ def test_order(check, server, admin):
     waiters = [Waiter(server, admin, *lock("lock", f"{i}/1")) for i in range(20)]
     check.equal(admin.call("EVAL", "return redis.ahead()", 1, "lock"), 20, "so many are ahead")
     check.equal(admin.call("EVAL", "return redis.ahead()", 1, "other"), 0, "of this nobody is")
+    told = admin.call("EVAL", "return redis.waiters(KEYS[1], 3)", 1, "lock")
+    check.equal([w[0] for w in told], [b"0/1", b"1/1", b"2/1"], "it is told who they are")
+    check.true(all(abs(w[1] - time.time() * 1000) < 60000 for w in told), "and since when")
+    check.equal(len(admin.call("EVAL", "return redis.waiters(KEYS[1])", 1, "lock")), 20, "all")
+    check.equal(admin.call("EVAL", "return redis.waiters(KEYS[1])", 1, "other"), [], "or none")
     for i, waiter in enumerate(waiters):
         before = runs(admin)
         admin.call("DEL", "lock")
