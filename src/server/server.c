@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "command/families.h"
 #include "engine/version.h"
+#include "lua/texts.h"
 #include "server/durability.h"
 #include "server/loop.h"
 
@@ -237,6 +238,7 @@ static void start(struct server *s)
     server_apply(s, &option);
     server_draw_id(s->run_id);
     server_draw_id(s->replication_id);
+    s->settings.script.built_in = (struct bytes){lock_library, lock_library_len};
     script_start(s->engine, &s->settings.script);
     s->loop = loop_new(s->engine, tick, s);
     s->net = net_new(loop_uv(s->loop), s->engine, &s->settings.net);
