@@ -69,6 +69,31 @@ static void fcall_ro(struct call *c)
     call_function(c, true);
 }
 
+/* Calls a function of the built-in library with a subcommand and its arguments. */
+static void call_built_in(struct call *c, const char *name)
+{
+    enum { BEHIND_NAME = 2 }; /* More words than before. */
+    struct call inner = *c;
+    struct bytes *argv = mem_alloc((c->argc + BEHIND_NAME) * sizeof *argv);
+
+    argv[0] = BYTES("fcall_ro");
+    argv[1] = bytes_of(name);
+    argv[2] = BYTES("0");
+    memcpy(argv + 3, c->argv + 1, (c->argc - 1) * sizeof *argv);
+    argv[3] = bytes_of(c->command->name);
+    inner.argc = c->argc + BEHIND_NAME;
+    inner.argv = argv;
+    call_function(&inner, true);
+    c->failed = inner.failed;
+    c->returned_error = inner.returned_error;
+    mem_free(argv);
+}
+
+static void locks(struct call *c)
+{
+    call_built_in(c, "locks");
+}
+
 bool function_is_fcall(const struct command *cmd)
 {
     return cmd->run == fcall || cmd->run == fcall_ro;
@@ -508,7 +533,17 @@ static void function_kill(struct call *c)
     reply_ok(c);
 }
 
+enum { LOCKS_FLAGS = COMMAND_SCRIPT | COMMAND_NOSCRIPT | COMMAND_READONLY | COMMAND_STALE };
+
 /* clang-format off */
+static const struct command locks_subcommands[] = {
+    {.name = "get", .arity = -3, .flags = LOCKS_FLAGS, .run = locks, .group = "scripting", .since = "7.0.15", .complexity = "O(N) with N being the number of locks", .summary = "Tells who holds locks, and who waits for them", .syntax = "name [name ...]"},
+    {.name = "help", .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .run = reply_help, .group = "scripting", .since = "7.0.15", .complexity = "O(1)", .summary = "Lists the subcommands", .syntax = ""},
+    {.name = "list", .arity = -2, .flags = LOCKS_FLAGS, .run = locks, .group = "scripting", .since = "7.0.15", .complexity = "O(N) with N being the number of keys", .summary = "Tells of all locks that are held or waited for", .syntax = "[MATCH pattern]"},
+    {.name = "scan", .arity = -3, .flags = LOCKS_FLAGS, .run = locks, .group = "scripting", .since = "7.0.15", .complexity = "O(1) for every call", .summary = "Tells of all locks, some at a time", .syntax = "cursor [MATCH pattern] [COUNT count]"},
+    {0},
+};
+
 static const struct command function_subcommands[] = {
     {.name = "delete", .arity = 3, .flags = COMMAND_NOSCRIPT | COMMAND_WRITE, .run = function_delete, .group = "scripting", .since = "7.0.0", .complexity = "O(1)", .summary = "Removes a library and its functions", .syntax = "library-name"},
     {.name = "dryrun", .arity = -4, .flags = DRYRUN_FLAGS, .keys = {DRYRUN_KEYS}, .run = dryrun_function, .group = "scripting", .since = "7.0.15", .complexity = "Depends on the function", .summary = "Calls a function, tells what it replies and what it would change, and undoes it", .syntax = "function numkeys [key ...] [arg ...]"},
@@ -529,6 +564,7 @@ static const struct command function_subcommands[] = {
 const struct command function_commands[] = {
     {.name = "fcall", .arity = -3, .flags = FCALL_FLAGS, .keys = {NUMBERED_KEYS(2, KEY_RW | KEY_ACCESS | KEY_UPDATE)}, .run = fcall, .group = "scripting", .since = "7.0.0", .complexity = "Depends on the function", .summary = "Calls a function, wholly or not at all", .syntax = "function numkeys [key ...] [arg ...]"},
     {.name = "fcall_ro", .arity = -3, .flags = FCALL_RO_FLAGS, .keys = {NUMBERED_KEYS(2, KEY_RO | KEY_ACCESS)}, .run = fcall_ro, .group = "scripting", .since = "7.0.0", .complexity = "Depends on the function", .summary = "Calls a function that may only read", .syntax = "function numkeys [key ...] [arg ...]"},
+    {.name = "locks", .arity = -2, .subcommands = locks_subcommands, .group = "scripting", .since = "7.0.15", .complexity = "Depends on the subcommand", .summary = "Tells of locks", .syntax = ""},
     {.name = "function", .arity = -2, .subcommands = function_subcommands, .group = "scripting", .since = "7.0.0", .complexity = "Depends on the subcommand", .summary = "Manages functions", .syntax = ""},
     {0},
 };

@@ -79,6 +79,9 @@ static void read_wish(lua_State *lua, struct block *b, struct bytes owner[HOLDER
     if (b->again_ms < 0) { /* Now, which it has just been. */
         b->again_ms = 1;
     }
+    if (field_type(lua, "keys") == LUA_TNUMBER && lua_tonumber(lua, -1) < (lua_Number)b->count) {
+        b->count = lua_tonumber(lua, -1) > 0 ? (size_t)lua_tonumber(lua, -1) : 0;
+    }
     field_type(lua, "ordered");
     b->ordered = lua_toboolean(lua, -1) && b->count > 0;
     lua_settop(lua, 1);

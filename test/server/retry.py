@@ -117,6 +117,21 @@ def test_all_are_run(check, server, admin):
     check.equal(info(admin, "blocked_clients"), 0, "the others did when they could")
 
 
+def test_some_keys(check, server, admin):
+    script = "return redis.call('GET', KEYS[2]) or redis.retry{keys = tonumber(ARGV[1])}"
+    first = Waiter(server, admin, "EVAL", script, 2, "one", "two", 1)
+    both = Waiter(server, admin, "EVAL", script, 2, "one", "two", 2)
+    none = Waiter(server, admin, "EVAL", script, 2, "one", "two", 0)
+    admin.call("SET", "two", 2)
+    check.equal(both.reply(), b"2", "one that waits for both goes on")
+    check.true(first.waits() and none.waits(), "the others have not looked")
+    admin.call("SET", "one", 1)
+    check.equal(first.reply(), b"2", "now this one")
+    check.true(none.waits(), "one that waits for none does not look")
+    none.close()
+    wait_until(lambda: info(admin, "blocked_clients") == 0)
+
+
 def test_time(check, server, admin):
     check.equal(admin.call("EVAL", TAKE, 1, "key", "0"), Status(b"GONE"), "no time to wait")
     check.equal(admin.call("EVAL", TAKE, 1, "key", "-1"), Status(b"GONE"), "less than none")
@@ -315,7 +330,7 @@ def test_many(check, server, admin):
 def main():
     check = Check()
     with Server() as server, server.connect() as admin:
-        for test in (test_a_change, test_all_are_run, test_time, test_where_it_cannot_wait,
+        for test in (test_a_change, test_all_are_run, test_some_keys, test_time, test_where_it_cannot_wait,
                      test_functions, test_client_unblock, test_order, test_who_goes,
                      test_time_in_order, test_several_keys, test_deadlock,
                      test_deadlock_of_queues, test_many):
