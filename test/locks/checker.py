@@ -65,7 +65,7 @@ class Hold:
         """Returns when it can have ended at the earliest so that another may have it, if it was
         granted at `at`: by a release, or with the lease that was last confirmed."""
         released = min((c.invoked for c in self.calls if may_end(c)), default=NEVER)
-        begun = [self.at] + [c.invoked for c in self.grants[1:]]
+        begun = [self.at] + [c.invoked for c in self.grants if c.rid != self.first.rid]
         begun += [c.invoked for c in self.calls if c.op == "renew" and c.status == "OK"]
         lease_ns = (self.first.ttl + self.first.delay) * MS * (1 - DRIFT)
         return max(self.at, min(released, max(begun) + lease_ns))
@@ -135,7 +135,7 @@ class Checker:
             hold.called = requests[hold.owner, hold.first.rid][0].invoked
         self.grants += sum(hold.first.names[0] == name for hold in holds)
         self.one_owner(name, holds)
-        self.one_token(name, requests)
+        self.one_token(name, requests, holds)
         self.order(name, holds)
         self.exclusion(name, holds, {call.lock for call in calls})
         self.placement(name, [h for h in holds if h.first.is_exclusive])
@@ -155,12 +155,17 @@ class Checker:
             if known.owner != hold.owner and not are_readers:
                 self.add("A1", name, "one token has two owners", known.first, hold.first)
 
-    def one_token(self, name, requests):
+    def one_token(self, name, requests, holds):
+        """A record remembers its last holder, so that a copy of a request which comes when another
+        has had the lock meanwhile is granted to nobody, until its lease is over."""
+        tokens = sorted({hold.token for hold in holds})
         for calls in requests.values():
-            granted = [c for c in calls if c.is_granted]
-            for call in granted[1:]:
-                if call.granted != granted[0].granted:
-                    self.add("A9", name, "one request has two tokens", granted[0], call)
+            granted = sorted((c for c in calls if c.is_granted), key=lambda c: c.granted)
+            for call, again in zip(granted, granted[1:]):
+                between = bisect.bisect_left(tokens, again.granted) - bisect.bisect(
+                    tokens, call.granted)
+                if again.granted != call.granted and between == 0:
+                    self.add("A9", name, "one request has two tokens", call, again)
 
     def order(self, name, holds):
         """Of the grants that had returned before one was called only the highest matters."""

@@ -126,6 +126,10 @@ BY_HAND = {
     "A4: before the lease is over": (["A4"], acquire("p", 1, 0, 1) + acquire("q", 2, 2, 90)),
     "A4: before a renewed lease is over": (["A4"], acquire("p", 1, 0, 1) + renew("p", 1, 60, 61)
                                            + acquire("q", 2, 2, 150)),
+    "A4: to ask again does not renew": ([], acquire("p", 1, 0, 1) + acquire("p", 1, 60, 61)
+                                        + acquire("q", 2, 2, 105)),
+    "A4: to get it again does": (["A4"], acquire("p", 1, 0, 1) + acquire("p", 1, 60, 61, rid=2)
+                                 + acquire("q", 2, 2, 105)),
     "A4: a renewal that nobody knows of": ([], acquire("p", 1, 0, 1) + renew("p", 1, 60, None)
                                            + acquire("q", 2, 2, 150)),
     "A4: within the delay after an expiry": (["A4"], acquire("p", 1, 0, 1, delay=50)
@@ -201,6 +205,9 @@ BY_HAND = {
                                         + acquire("p", 1, 4, 5)),
     "A9: a late duplicate is granted": (["A9"], acquire("p", 1, 0, 1) + release("p", 1, 2, 3)
                                         + acquire("p", 2, 4, 120)),
+    "A9: a late duplicate is granted, since another was there meanwhile": ([],
+        acquire("p", 1, 0, 1) + release("p", 1, 2, 3) + acquire("q", 2, 4, 5)
+        + release("q", 2, 6, 7) + acquire("p", 3, 8, 120)),
     "A10: readers": ([], acquire("p", 1, 0, 1, **READ) + held("p", 1, 1, 99)
                      + acquire("q", 1, 2, 3, **READ) + held("q", 1, 3, 99)),
     "A10: a writer among readers": (["A10"], acquire("p", 1, 0, 1, **READ) + held("p", 1, 1, 99)

@@ -1,0 +1,306 @@
+#!/usr/bin/python3
+"""Players take locks, a nemesis stops and kills players and servers, and the history of it all has
+to be as locks promise to be.
+
+    MOONLATCH_SERVER=build/moonlatch-server SECONDS=1800 test/locks/audit.py
+
+First with one server, then with a group of three, with partitions where network namespaces can be
+made, then with redis-server, where servers do not die, since it would lose locks; and then with
+mutants of the scripts, which have to be caught: an audit that lets them pass is none. At last no
+key may be left on the first server. `audit.py mutants` runs only those; likewise `one`, `three`
+and `stock`.
+
+A run is worth what has happened in it, so it is as long as it takes to have so many grants and
+pauses; SECONDS is the least."""
+
+import collections
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[1] / "lib"), str(HERE.parents[1] / "cluster"), str(HERE.parent)]
+import scripts
+from checker import Checker
+from cluster import Group, Network, enter_own_network, wait_until
+from guarded import ResourceServer
+from nemesis import ServerNemesis, Setup, Troupe
+from record import MS, Recorder, read_directory
+from server import Check, seed
+
+SECONDS = float(os.environ.get("SECONDS", "60"))
+PLAYERS = 12
+ROUND_S = 40  # A history is checked when it is not longer than that.
+REST_S = (0.1, 0.5)  # Between two faults.
+
+TTL_MS = 400
+RETENTION_S = 60  # Of the records of free locks.
+
+# What has to have happened by the end of all rounds, for each second that they are to last.
+GRANTS_PER_S = 300
+
+# How much of the time each part has, and the faults of its servers.
+ONE, THREE, STOCK = 0.35, 0.5, 0.15
+ON_ANY = ["flush_scripts", "cut_clients"]
+ON_ONE = ON_ANY + ["kill_all", "pause_leader", "move_clock"]
+ON_THREE = ON_ANY + ["kill_leader", "kill_leader", "kill_follower", "pause_leader",
+                     "pause_follower", "transfer", "move_clock"]
+ON_NETWORKS = ["cut_leader_off", "cut_follower_off", "cut_one_way"]
+
+
+def spec(kind, *names, **more):
+    return {"kind": kind, "names": list(names), "ttl": TTL_MS, **more}
+
+
+TOGETHER = ["{m}a", "{m}b", "{m}c"]
+SPECS = [spec("mutex", "m1"), spec("mutex", "m2"), spec("mutex", "slow", delay=100),
+         spec("mutex", "{m}a"), spec("multi", *TOGETHER), spec("multi", *TOGETHER),
+         spec("fair", "f1"), spec("fair", "f2"), spec("rw", "rw"),
+         spec("semaphore", "s", capacity=3), spec("election", "e")]
+
+
+class Totals:
+    """What has happened in all rounds of a part."""
+
+    def __init__(self):
+        self.grants = 0
+        self.calls = 0
+        self.kinds = collections.Counter()
+        self.faults = collections.Counter()
+        self.long_pauses = 0
+        self.in_turn = 0
+        self.lost_updates = 0
+        self.resumed_ms = []
+        self.violations = []
+
+    def add(self, stage, keeps=True):
+        """Checks what was played. What is wrong is kept, for who has to find out why."""
+        history = stage.read()
+        checker = Checker(history)
+        if checker.violations and keeps:
+            print(f"the history is kept in {stage.directory}")
+        else:
+            stage.remove()
+        nemesis = stage.nemesis
+        self.grants += checker.grants
+        self.calls += len(history.calls)
+        self.kinds += collections.Counter(c.kind for c in history.calls if c.is_granted)
+        self.faults += nemesis.counts
+        self.long_pauses += nemesis.long_pauses
+        self.in_turn += checker.in_turn
+        self.lost_updates += sum(checker.lost_updates.values())
+        self.resumed_ms += resumed_ms(history)
+        self.violations += checker.violations
+
+    def tell_violations(self):
+        for violation in self.violations[:5]:
+            print(f"  {violation.rule} {violation.lock}: {violation.what}", flush=True)
+
+    def tell(self, what):
+        print(f"{what}: {self.calls} calls, {self.grants} grants {dict(self.kinds)}, "
+              f"{self.in_turn} known to have waited in line")
+        print(f"  {self.faults.total()} faults {dict(self.faults)}, {self.long_pauses} pauses "
+              f"longer than the lease, {self.lost_updates} updates lost without a guard")
+        if self.resumed_ms:
+            print(f"  grants go on in {statistics.median(self.resumed_ms):.0f} ms after a fault "
+                  f"of a server (median of {len(self.resumed_ms)}), "
+                  f"{max(self.resumed_ms):.0f} ms at the longest")
+        print(f"  {len(self.violations)} violations "
+              f"{dict(collections.Counter(v.rule for v in self.violations))}", flush=True)
+        self.tell_violations()
+
+
+def resumed_ms(history):
+    """Returns how long it took from each fault of a server to a grant that was asked for later."""
+    granted = sorted((c.invoked, c.returned) for c in history.calls if c.is_granted)
+    found = []
+    for fault in history.faults:
+        later = [returned for invoked, returned in granted if invoked > fault.begin]
+        if fault.target == "all" and later:
+            found.append((min(later) - fault.begin) / MS)
+    return found
+
+
+class Stage:
+    """A directory, a guarded resource, players and a nemesis, for one round."""
+
+    def __init__(self, setup, nemesis_of):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="moonlatch-audit-"))
+        setup.directory = self.directory
+        self.resource = ResourceServer(self.directory)
+        setup.resource = self.resource.path
+        self.troupe = Troupe(setup)
+        self.nemesis = nemesis_of(self.troupe, Recorder(self.directory / "nemesis.jsonl"))
+
+    def play(self, rng, seconds, rest_s):
+        """Has the nemesis strike for so long, and then lets everybody come to rest."""
+        ends = time.monotonic() + seconds
+        try:
+            while time.monotonic() < ends:
+                self.nemesis.rest(rng.uniform(*rest_s))
+                self.nemesis.strike()
+                self.troupe.check()
+            self.nemesis.resume(all_of_them=True)
+            self.nemesis.rest(min(2, seconds / 4))
+        finally:
+            self.troupe.end()
+            self.resource.stop()
+
+    def read(self):
+        """Returns the history. The next one begins when no lease of this one is left."""
+        time.sleep(3 * self.troupe.setup.longest_ttl_ms / 1000)
+        return read_directory(self.directory)
+
+    def remove(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def play(setup, rng, seconds, nemesis_of, rest_s=REST_S):
+    """Plays rounds for so long, and until there were grants enough. Returns what was."""
+    totals = Totals()
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends or (
+            totals.grants < GRANTS_PER_S * seconds and time.monotonic() < ends + 2 * seconds):
+        stage = Stage(setup, nemesis_of)
+        stage.play(rng, min(ROUND_S, max(ends - time.monotonic(), seconds / 3)), rest_s)
+        totals.add(stage)
+        if len(totals.violations) > 100:
+            break
+    return totals
+
+
+def has_library(node):
+    """Returns whether a server knows the scripts by name."""
+    reply = node.ask("FCALL_RO", "lock_mutex", 1, "lock:{moonlatch}", "status")
+    return isinstance(reply, list)
+
+
+def judge(check, what, totals, seconds):
+    totals.tell(what)
+    check.equal(len(totals.violations), 0, f"{what}: locks are what they promise to be")
+    check.true(totals.grants >= GRANTS_PER_S * seconds, f"{what}: enough has been granted")
+    check.true(totals.long_pauses > 0, f"{what}: somebody has slept through a lease")
+    check.true(totals.lost_updates > 0, f"{what}: without a guard updates are lost")
+
+
+def play_group(check, what, group, network, rng, run_seed, seconds, faults):
+    node = group.wait_for_leader()
+    faults = [f for f in faults if f != "move_clock" or node.clock is not None]
+    setup = Setup(run_seed, None, [n.address for n in group.nodes], SPECS, scripts.texts(), PLAYERS,
+                  together=TOGETHER, blocks=node.is_ours, has_library=node.is_ours and has_library(node))
+    totals = play(setup, rng, seconds, lambda troupe, recorder: ServerNemesis(
+        troupe, recorder, rng, group, network, faults))
+    judge(check, what, totals, seconds)
+
+
+def play_one(check, rng, run_seed):
+    """Returns the server, on which nothing is going on then."""
+    group = Group(1)
+    play_group(check, "one server", group, None, rng, run_seed, ONE * SECONDS, ON_ONE)
+    return group
+
+
+def play_three(check, rng, run_seed, network):
+    faults = ON_THREE + (ON_NETWORKS if network else [])
+    with Group(3, network) as group:
+        play_group(check, "three servers", group, network, rng, run_seed, THREE * SECONDS, faults)
+        check.true(group.wait_until_equal(20), "all servers come to have the same data")
+
+
+def play_stock(check, rng, run_seed):
+    if shutil.which("redis-server") is None:
+        check.skip("redis-server", "it is not installed")
+        return
+    with Group(1, forms=False, program="redis-server", save="") as group:
+        group.nodes[0].start()
+        group.wait_for_leader()
+        play_group(check, "redis-server", group, None, rng, run_seed, STOCK * SECONDS,
+                   ON_ANY + ["pause_leader"])
+
+
+# Mutants.
+
+MUTANT_TTL_MS = 100
+MUTANT_ROUND_S = 3
+MUTANT_ROUNDS = 8
+
+
+def play_mutant(check, name, group, rng, run_seed):
+    """Plays with a mutant until it is caught: many pauses, short leases, all about one lock."""
+    mutant = scripts.MUTANTS[name]
+    setup = Setup(run_seed, None, [group.nodes[0].address],
+                  [{"kind": "mutex", "names": [name.replace(" ", "-")], "ttl": MUTANT_TTL_MS}],
+                  scripts.mutated(mutant), 6, has_library=False,
+                  rest_ms=mutant.rest_ms, late=mutant.late, copies=False)
+    totals = Totals()
+    for _ in range(MUTANT_ROUNDS if mutant.edits else 2):
+        stage = Stage(setup, lambda troupe, recorder: MutantNemesis(
+            troupe, recorder, rng, group, faults=mutant.faults))
+        stage.play(rng, MUTANT_ROUND_S, (0, 0.05))
+        totals.add(stage, keeps=not mutant.edits)
+        if totals.violations:
+            break
+    found = collections.Counter(v.rule for v in totals.violations)
+    print(f"mutant {name}: {totals.grants} grants, {totals.long_pauses} long pauses, {dict(found)}",
+          flush=True)
+    if mutant.edits:
+        check.true(found, f"mutant {name} is caught")
+    elif not check.true(not found, "what is no mutant is good"):
+        totals.tell_violations()
+
+
+class MutantNemesis(ServerNemesis):
+    def kinds(self):
+        return [self.pause_holder] + 4 * self.faults
+
+
+def play_mutants(check, rng, run_seed):
+    with Group(1, durability="none") as group:
+        for name in scripts.MUTANTS:
+            play_mutant(check, name, group, rng, run_seed)
+
+
+# A11.
+
+def wait_for_nothing(check, group):
+    """Waits until leases and what is kept of them are over, and nothing may be left then."""
+    node = group.nodes[0]
+    wait_until(lambda: node.ask("DBSIZE") == 0, RETENTION_S + 30, 0.5)
+    check.equal(node.ask("KEYS", "lock:*"), [], "no key is left of locks that nobody has")
+
+
+def main():
+    check = Check()
+    parts = sys.argv[1:] or ["one", "three", "stock", "mutants"]
+    problem = enter_own_network()
+    if problem is not None:
+        check.skip("partitions", problem)
+    network = Network(3) if problem is None else None
+    run_seed = seed()
+    rng = random.Random(run_seed)
+    with contextlib.ExitStack() as stack:
+        if "one" in parts:
+            with check.part("one server"):
+                idle = stack.enter_context(play_one(check, rng, run_seed))
+        if "three" in parts:
+            with check.part("three servers"):
+                play_three(check, rng, run_seed, network)
+        if "stock" in parts:
+            with check.part("redis-server"):
+                play_stock(check, rng, run_seed)
+        if "mutants" in parts:
+            with check.part("mutants"):
+                play_mutants(check, rng, run_seed)
+        if "one" in parts:
+            wait_for_nothing(check, idle)
+    check.finish()
+
+
+if __name__ == "__main__":
+    main()
