@@ -34,8 +34,8 @@ from nemesis import ServerNemesis, Setup, Troupe
 from record import MS, Recorder, read_directory
 from server import Check, seed
 
-SECONDS = float(os.environ.get("SECONDS", "60"))
-PLAYERS = 12
+SECONDS = float(os.environ.get("SECONDS", "68"))
+PLAYERS = 18
 ROUND_S = 40  # A history is checked when it is not longer than that.
 REST_S = (0.1, 0.5)  # Between two faults.
 
@@ -59,7 +59,8 @@ def spec(kind, *names, **more):
 
 
 TOGETHER = ["{m}a", "{m}b", "{m}c"]
-SPECS = [spec("mutex", "m1"), spec("mutex", "m2"), spec("mutex", "slow", delay=100),
+SPECS = [spec("mutex", "m1"), spec("mutex", "m2"), spec("mutex", "m3"), spec("mutex", "m4"),
+         spec("mutex", "slow", delay=100),
          spec("mutex", "{m}a"), spec("multi", *TOGETHER), spec("multi", *TOGETHER),
          spec("fair", "f1"), spec("fair", "f2"), spec("rw", "rw"),
          spec("semaphore", "s", capacity=3), spec("election", "e")]
@@ -193,7 +194,9 @@ def play_group(check, what, group, network, rng, run_seed, seconds, faults):
     node = group.wait_for_leader()
     faults = [f for f in faults if f != "move_clock" or node.clock is not None]
     setup = Setup(run_seed, None, [n.address for n in group.nodes], SPECS, scripts.texts(), PLAYERS,
-                  together=TOGETHER, blocks=node.is_ours, has_library=node.is_ours and has_library(node))
+                  together=TOGETHER, blocks=node.is_ours,
+                  has_library=node.is_ours and has_library(node),
+                  program=os.environ.get("MOONLATCH_PLAYER"))
     totals = play(setup, rng, seconds, lambda troupe, recorder: ServerNemesis(
         troupe, recorder, rng, group, network, faults))
     judge(check, what, totals, seconds)

@@ -256,7 +256,7 @@ class Checker:
         for call in calls:
             if call.status != "BUSY" or call.kind not in PLAIN or not call.reply[3]:
                 continue
-            if len(call.reply) > 4 and call.reply[4] != name:
+            if len(call.names) > 1 and call.reply[4:] != [name]:
                 continue
             hold, owner = of_token.get(int(call.reply[1])), call.reply[3]
             if asked.get(owner, NEVER) > call.returned:

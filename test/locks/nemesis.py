@@ -34,23 +34,32 @@ class Setup:
         self.rest_ms = 4
         self.copies = True  # Whether late copies of requests arrive.
         self.late = ("renew", "release", "none")
+        self.program = None  # A player that uses libmoonlatch; every other player is of that kind.
         vars(self).update(more)
-        self.states = shared_numbers(players)
-        self.grants = shared_numbers(players)
+        self.numbers = os.memfd_create("players", 0)
+        os.ftruncate(self.numbers, 16 * players)
+        shared = memoryview(mmap.mmap(self.numbers, 16 * players)).cast("q")
+        self.states, self.grants = shared[:players], shared[players:]
+
+    def arguments(self, name, number):
+        """Returns the arguments of player.c."""
+        specs = [f"{s['kind']}:{s['ttl']}:{s.get('delay', 0)}:{s.get('capacity', 1)}:"
+                 + ",".join(s["names"]) for s in self.specs]
+        servers = ",".join("%s:%d" % address for address in self.addresses)
+        return [name, str(number), str(self.seed), str(self.directory), servers, self.resource,
+                str(self.numbers), str(self.players), *specs]
 
     @property
     def longest_ttl_ms(self):
         return max(spec["ttl"] for spec in self.specs)
 
 
-def shared_numbers(count):
-    """Returns numbers that processes share which are forked from this one."""
-    return memoryview(mmap.mmap(-1, 8 * count)).cast("q")
-
-
 def play(setup, name, number):
+    """What a process does that is a player: in Python, or as a program that uses libmoonlatch."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if setup.program is not None and number % 2 == 0:
+        os.execv(setup.program, [setup.program, *setup.arguments(name, number)])
     try:
         Player(name, number, setup).run()
     except AssertionError as problem:

@@ -26,6 +26,9 @@ IDLE, WAITS, HOLDS = range(3)
 
 IN_ORDER = ("fair", "election")
 
+# How long a lock is held; now and then for a whole lease, which has to be renewed.
+HOLDS_MS = (0, 0, 0, 0, 1, 2, 10)
+
 # How long a request may take, beyond what it waits for.
 REQUEST_S = 1.5
 
@@ -215,9 +218,9 @@ class Player:
                 self.hold(handle, int(words[1]), self.begun(first, int(words[3]), wait_ms))
                 self.count()
                 return True
-            if status not in (None, "FAILED", "WAIT"):
+            if status not in (None, "FAILED", "WAIT") and (wait_ms == 0 or self.setup.blocks):
                 return False
-            time.sleep(min(int(words[3]), 50) / 1000 if status == "WAIT" else 0.03)
+            time.sleep(self.rng.uniform(0.005, 0.03))
         self.insist(handle, "cancel", handle.rid, rid=handle.rid)
         return False
 
@@ -260,7 +263,7 @@ class Player:
         name = handle.names[0] + ("!" if self.chance(0.5) else "")
         counts = handle.spec["kind"] != "semaphore" and handle.spec["mode"] != "read"
         value = self.resource.ask("read", name, handle.token) if counts else None
-        self.keep(handle, self.rng.choice([0, 0, 0, 0, 0, 0, 2, 2, 10, handle.spec["ttl"]]))
+        self.keep(handle, self.rng.choice(HOLDS_MS) if self.chance(0.97) else handle.spec["ttl"])
         if value is not None and (handle.is_held or self.chance(0.5)):
             self.resource.ask("write", name, handle.token, value + 1)
 
@@ -309,8 +312,11 @@ class Player:
     # What others can see.
 
     def waiters(self, handle):
-        """Returns the owners who wait for a lock, as the server shows them."""
-        return []
+        """Returns the owners who wait in order for a lock, as the server shows them."""
+        if not self.setup.blocks:
+            return []
+        outcome, reply = self.wire.bring("EVAL_RO", WAITERS, 1, *keys_of("mutex", handle.names))
+        return [owner.decode() for owner in reply] if outcome == OK else []
 
     def look(self):
         """Sees at one instant who has which of the names that are locked together."""
@@ -320,6 +326,13 @@ class Player:
             live = {name: int(token) for name, token in zip(names, reply) if token}
             self.record.write("sight", names=names, live=live)
 
+
+WAITERS = """
+local owners = {}
+for i, waiter in ipairs(redis.waiters(KEYS[1])) do
+    owners[i] = waiter[1]
+end
+return owners"""
 
 LOOK = """
 local time = redis.call('TIME')
