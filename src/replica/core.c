@@ -130,6 +130,36 @@ static bool may_force(struct core *c)
     return true;
 }
 
+static unsigned voters(const struct core *c)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < c->raft->configuration.n; i++) {
+        count += c->raft->configuration.servers[i].role == RAFT_VOTER;
+    }
+    return count;
+}
+
+/* libraft has the only voter lead without an election, in the term that there was. If it has led
+ * in that before, servers that do not vote may have entries of the same term and index which it has
+ * lost since: they would keep those, with other contents. So it gets a term of its own. Returns
+ * false if that cannot be written. */
+static bool take_term(struct core *c)
+{
+    struct raft *r = c->raft;
+
+    if (voters(c) > 1 || c->own_term == r->current_term) {
+        return true;
+    }
+    if (r->io->set_term(r->io, r->current_term + 1) != 0) {
+        return false;
+    }
+    r->current_term++;
+    r->voted_for = 0;
+    c->own_term = r->current_term;
+    return true;
+}
+
 /* libraft forgets to note that it leads if its disk was full when it began to; and then it
  * does not tell, when it leads no more, of what waits. */
 static void want_barrier(struct core *c)
@@ -381,7 +411,7 @@ void core_watch(struct core *c)
     if (c->is_believed && !raft_leads(c)) {
         lose(c, LOST_LEADERSHIP);
     }
-    if (!c->leads && !c->barrier_waits && raft_leads(c)) {
+    if (!c->leads && !c->barrier_waits && raft_leads(c) && take_term(c)) {
         want_barrier(c);
     }
     if (wants_snapshot(c)) {

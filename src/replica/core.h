@@ -59,6 +59,7 @@ struct core {
     bool is_full;            /* The disk is, since that; until the next tenure. */
     int64_t force_us;        /* Monotonic: when a barrier is made to be taken all the same. */
     uint64_t epoch;          /* Of the last one. */
+    raft_term own_term;      /* That it has begun to lead in as the only voter; 0: none. */
     uint64_t chain;          /* Behind the last own entry. */
     struct message *waiting; /* Turns that no entry has been made of, oldest first. */
     struct message **last_waiting;
