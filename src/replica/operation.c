@@ -126,9 +126,13 @@ static void on_changed(struct raft_change *req, int status)
     end_by_status(c, status);
 }
 
-/* libraft's calls fail at once for what it can see at once. */
+/* libraft's calls fail at once for what it can see at once; but then it may still hold on to the
+ * request. */
 static void check(struct change *c, int err)
 {
+    if (err != 0 && c->node->raft.legacy.change == &c->raft) {
+        c->node->raft.legacy.change = NULL;
+    }
     if (err == RAFT_NOTLEADER) {
         end(c, "ERR This server does not lead");
     } else if (err == RAFT_CANTCHANGE) {
