@@ -111,6 +111,9 @@ const char *engine_write_refusal(struct engine *e)
     if (!group_leads(&e->group)) {
         return group_refusal(&e->group, REFUSED_WRITE);
     }
+    if (e->group.joining != 0) { /* It will leave behind what it has. */
+        return "TRYAGAIN This server is joining a group";
+    }
     if (e->commit.refusal != NULL) {
         return e->commit.refusal;
     }

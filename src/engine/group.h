@@ -76,6 +76,7 @@ struct group {
     /* What clients have been told by group_leader_changed(). */
     struct group_address told; /* Where the leader is, or was last; port 0: none was known yet. */
     bool led;                  /* This server was the leader. */
+    uint64_t joining;          /* The operation by which it is entering another group; 0: none. */
     int64_t alone_ms;          /* Log time since when none is known; 0: one is. */
 
     char refusal[512]; /* The text that group_refusal() has made. */

@@ -342,9 +342,14 @@ static void call_member(struct change *c, const char *address)
     }
 }
 
-/* Until it is a member it is of no group, or those of the other would not talk to it. */
+/* Until it is a member it is of no group, or those of the other would not talk to it. A member must
+ * not leave behind what it has, under the name that the others count with. */
 static void join(struct change *c)
 {
+    if (c->node->identity.has_joined) {
+        end(c, "ERR This server is a member of a group already");
+        return;
+    }
     peer_set_group(transport_peer(c->node->transport), 0);
     c->until_us = clock_monotonic_us() + PATIENCE_US;
     call_member(c, c->address);

@@ -263,6 +263,9 @@ static void on_view(struct replica *r, struct message *m)
 
 static void on_ended(struct replica *r, const struct message *m)
 {
+    if (m->seq == r->engine->group.joining) {
+        r->engine->group.joining = 0;
+    }
     operation_end(r->engine, m->seq, m->data);
 }
 
@@ -379,20 +382,37 @@ void replica_operate(struct replica *r, const struct operation *o)
     node_send(r->node, m);
 }
 
+/* Who joins leaves behind what it has: there must be nothing, and nothing must come. */
+static const char *begin_to_join(struct engine *e, const struct operation *o)
+{
+    if (e->group.joining != 0) {
+        return "ERR This server is joining a group already";
+    }
+    if (dataset_count(e->data) > 0) {
+        return "ERR This server has data, which it would lose. FLUSHALL removes them";
+    }
+    if (e->group.count > 1) {
+        return "ERR This server is a member of a group already";
+    }
+    e->group.joining = o->number;
+    return NULL;
+}
+
 /* What an operator asks for. Where others must not be asked, it is refused here. */
 static const char *begin(void *context, const struct operation *o)
 {
     struct replica *r = context;
-    const struct engine *e = r->engine;
+    struct engine *e = r->engine;
+    const char *problem = NULL;
 
     if (e->group.role == GROUP_LOADING) {
         return "LOADING Redis is loading the dataset in memory";
     }
-    if (o->kind == OPERATION_JOIN && dataset_count(e->data) > 0) {
-        return "ERR This server has data, which it would lose. FLUSHALL removes them";
+    if (o->kind == OPERATION_JOIN) {
+        problem = begin_to_join(e, o);
     }
-    if (o->kind == OPERATION_JOIN && e->group.count > 1) {
-        return "ERR This server is a member of a group already";
+    if (problem != NULL) {
+        return problem;
     }
     replica_operate(r, o);
     return NULL;
