@@ -204,9 +204,9 @@ bool node_open_mark(struct node *n, char error[NODE_ERROR_MAX])
 {
     int err;
 
-    n->mark.id = n->identity.id;
-    n->mark.term = raft_current_term(&n->raft);
-    n->mark.vote = n->raft.voted_for;
+    /* What an earlier log had committed, which has been left behind, says nothing of this one. */
+    n->mark = (struct mark){
+        .id = n->identity.id, .term = raft_current_term(&n->raft), .vote = n->raft.voted_for};
     err = mark_open(&n->mark_file, n->settings.dir, &n->mark);
     if (err == 0) {
         n->mark.committed = n->mark_file.mark.committed;
