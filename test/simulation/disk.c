@@ -638,6 +638,7 @@ int raft_uv_init(struct raft_io *io, struct uv_loop_s *loop, const char *dir,
                            .snapshot_get = io_snapshot_get,
                            .time = io_time,
                            .random = io_random};
+    world.totals.reopened += d->server->is_up;
     d->io = io;
     d->opened++;
     d->closing = false;
@@ -715,6 +716,7 @@ void disk_crash(struct disk *d)
 void disk_wipe(struct disk *d)
 {
     struct server *server = d->server;
+    unsigned opened = d->opened;
 
     drop_entries(d, 0, d->count);
     free(d->entry);
@@ -722,4 +724,5 @@ void disk_wipe(struct disk *d)
         raft_configuration_close(&d->snapshot[i].configuration);
     }
     disk_init(d, server);
+    d->opened = opened;
 }

@@ -232,9 +232,11 @@ static void fill_disks(void)
 
 static void operate(struct server *s, struct operation o)
 {
+    const char *problem;
+
     if (s->is_up && !s->is_leaving) {
-        o.number = ++s->engine->group.operations;
-        replica_operate(s->replica, &o);
+        problem = server_operate(s, o);
+        trace(s, "operation %d: %s", o.kind, problem != NULL ? problem : "begins");
     }
 }
 
@@ -247,6 +249,89 @@ static void transfer(void)
 static void want_snapshot(void)
 {
     operate(any(), (struct operation){.kind = OPERATION_SNAPSHOT});
+}
+
+/* Members come and go. */
+
+/* Returns a server that is up, and a member or not; or NULL, if some tries find none. */
+static struct server *any_up(bool member)
+{
+    for (unsigned tries = 0; tries < 2 * server_count; tries++) {
+        struct server *s = any();
+        if (s->is_up && server_is_member(s) == member) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void join(void)
+{
+    struct server *s = any_up(false), *to = any_up(true);
+
+    if (s != NULL && to != NULL) {
+        operate(s, (struct operation){.kind = OPERATION_JOIN, .address = bytes_of(to->address)});
+    }
+}
+
+static unsigned voters(void)
+{
+    const struct raft_configuration *all = servers_configuration();
+    unsigned count = 0;
+
+    for (unsigned i = 0; all != NULL && i < all->n; i++) {
+        count += all->servers[i].role == RAFT_VOTER;
+    }
+    return count;
+}
+
+static bool may_go(const struct server *s)
+{
+    return setting.servers > setting.founders && s->is_up &&
+           (server_role(s) != RAFT_VOTER || voters() > 2);
+}
+
+static void change_member(enum operation_kind kind)
+{
+    struct server *s = any_up(true);
+
+    if (s != NULL && may_go(s)) {
+        operate(leader_or_any(), (struct operation){.kind = kind, .id = s->node->identity.id});
+    }
+}
+
+static void remove_member(void)
+{
+    change_member(OPERATION_REMOVE);
+}
+
+static void demote(void)
+{
+    change_member(OPERATION_DEMOTE);
+}
+
+static void promote(void)
+{
+    struct server *s = any();
+
+    if (server_role(s) == RAFT_STANDBY || server_role(s) == RAFT_SPARE) {
+        operate(leader_or_any(),
+                (struct operation){.kind = OPERATION_PROMOTE, .id = s->node->identity.id});
+    }
+}
+
+/* Whoever has been removed may come again, as another. */
+static void replace(void)
+{
+    struct server *s = any();
+
+    if (server_is_member(s) && !s->is_leaving && server_role(s) < 0 &&
+        servers_configuration() != NULL) {
+        world.totals.removals++;
+        server_crash(s);
+        server_wipe(s);
+        server_start(s);
+    }
 }
 
 static const struct fault faults[] = {
@@ -271,6 +356,11 @@ static const struct fault faults[] = {
     {"fill disks", 1, fill_disks},
     {"transfer", 4, transfer},
     {"snapshot", 2, want_snapshot},
+    {"join", 8, join},
+    {"remove", 4, remove_member},
+    {"demote", 2, demote},
+    {"promote", 4, promote},
+    {"replace", 6, replace},
 };
 enum { FAULTS = sizeof faults / sizeof *faults };
 

@@ -62,6 +62,40 @@ bool server_leads(const struct server *s)
     return server_has_raft(s) && server_is_member(s) && s->node->core.leads;
 }
 
+const struct raft_configuration *servers_configuration(void)
+{
+    const struct raft *newest = NULL;
+
+    for (unsigned i = 0; i < server_count; i++) {
+        const struct server *s = &servers[i];
+        if (server_has_raft(s) && server_is_member(s) &&
+            (newest == NULL ||
+             s->node->raft.configuration_committed_index > newest->configuration_committed_index)) {
+            newest = &s->node->raft;
+        }
+    }
+    return newest != NULL ? &newest->configuration_committed : NULL;
+}
+
+int server_role(const struct server *s)
+{
+    const struct raft_configuration *all = servers_configuration();
+
+    for (unsigned i = 0; all != NULL && s->is_up && i < all->n; i++) {
+        if (all->servers[i].id == s->node->identity.id) {
+            return all->servers[i].role;
+        }
+    }
+    return -1;
+}
+
+bool server_is_to_follow(const struct server *s)
+{
+    int role = server_role(s);
+
+    return server_is_member(s) && (role == RAFT_VOTER || role == RAFT_STANDBY);
+}
+
 struct server *server_of_id(uint64_t id)
 {
     for (unsigned i = 0; i < server_count; i++) {
@@ -177,6 +211,21 @@ int inspect_repair(const struct inspection *found)
 {
     (void)found;
     return 0;
+}
+
+/* All that was in the directory goes, and with it what libraft had there. */
+int __real_identity_has_come(const char *dir);
+int __wrap_identity_has_come(const char *dir);
+int __wrap_identity_has_come(const char *dir)
+{
+    for (unsigned i = 0; i < server_count; i++) {
+        if (strcmp(servers[i].dir, dir) == 0) {
+            trace(&servers[i], "leaves what it had behind");
+            disk_wipe(&servers[i].disk);
+            world.totals.joins++;
+        }
+    }
+    return __real_identity_has_come(dir);
 }
 
 /* The simulation's own signals are not the log thread's to block. */
@@ -627,6 +676,14 @@ void servers_trace(void)
     }
 }
 
+const char *server_operate(struct server *s, struct operation o)
+{
+    struct group *g = &s->engine->group;
+
+    o.number = ++g->operations;
+    return g->ops->begin(g->ops_context, &o);
+}
+
 /* The group at the start. */
 
 static void make(struct server *s, unsigned number, const char *dir)
@@ -669,7 +726,7 @@ void servers_begin(const char *dir)
         make(&servers[i], i + 1, dir);
     }
     found();
-    for (unsigned i = 0; i < setting.founders; i++) {
+    for (unsigned i = 0; i < server_count; i++) {
         server_start(&servers[i]);
     }
 }

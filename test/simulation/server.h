@@ -82,9 +82,21 @@ void server_stop(struct server *s);
 /* Makes a server that is down one that has never been. */
 void server_wipe(struct server *s);
 
+/* Has a server do what an operator asks for. Returns what is wrong with that, or NULL. */
+const char *server_operate(struct server *s, struct operation o);
+
 /* Returns which group it is whose log is looked at, and whether a server is of it. */
 uint64_t servers_group(void);
 bool server_is_member(const struct server *s);
+
+/* Returns whether a server is a member that the leader sends its log to. */
+bool server_is_to_follow(const struct server *s);
+
+/* Returns the configuration that was committed last, as far as anybody knows; or NULL. */
+const struct raft_configuration *servers_configuration(void);
+
+/* Returns what a server is in it, or -1. */
+int server_role(const struct server *s);
 
 /* Returns whether libraft is at work there; whether it is its leader. */
 bool server_has_raft(const struct server *s);

@@ -97,7 +97,7 @@ static bool is_settled(void *context)
     }
     for (unsigned i = 0; i < server_count; i++) {
         struct server *s = &servers[i];
-        if (server_is_member(s) &&
+        if (server_is_to_follow(s) &&
             (!server_has_settled(s) || s->engine->group.applied_index < oracle_index())) {
             return false;
         }
@@ -110,7 +110,7 @@ static void tell_unsettled(void)
     servers_trace();
     for (unsigned i = 0; i < server_count; i++) {
         const struct server *s = &servers[i];
-        if (server_is_member(s) &&
+        if (server_is_to_follow(s) &&
             (!server_has_settled(s) || s->engine->group.applied_index < oracle_index())) {
             violation("server %u is at entry %" PRIu64 " (log thread: %" PRIu64 ") of %" PRIu64
                       " a minute later: role %d, %s%s",
@@ -127,14 +127,22 @@ static void draw_setting(unsigned nodes)
 {
     static const uint64_t snapshots[] = {UINT64_MAX, 100 * 1024, 20 * 1024, 5 * 1024, 2 * 1024};
 
+    bool changes = nodes == 0 && one_in(3);
+
     setting = (struct setting){
-        .founders = nodes,
-        .servers = nodes,
+        .founders = changes      ? 1 + 2 * (unsigned)chance(2)
+                    : nodes != 0 ? nodes
+                    : one_in(3)  ? 5
+                                 : 3,
+        .servers = changes ? SERVERS : 0,
         .durability = one_in(10) ? DURABILITY_RELAXED : DURABILITY_STRICT,
         .election_ms = 300,
         .snapshot_bytes = snapshots[chance(sizeof snapshots / sizeof *snapshots)],
         .digest_each = 8,
     };
+    if (!changes) {
+        setting.servers = setting.founders;
+    }
 }
 
 static void run(uint64_t seed, const struct options *o, const char *dir)
@@ -143,7 +151,7 @@ static void run(uint64_t seed, const struct options *o, const char *dir)
 
     world_begin(seed, o->verbose);
     world.traces_raft = o->traces_raft;
-    draw_setting(o->nodes != 0 ? o->nodes : one_in(3) ? 5 : 3);
+    draw_setting(o->nodes);
     oracle_begin();
     servers_begin(dir);
     clients_begin(4 + (unsigned)chance(9));
@@ -165,7 +173,7 @@ static void run(uint64_t seed, const struct options *o, const char *dir)
         tell_unsettled();
     }
     for (unsigned i = 0; i < server_count; i++) {
-        if (server_is_member(&servers[i])) {
+        if (server_is_to_follow(&servers[i])) {
             oracle_compare(&servers[i], true);
         }
     }
@@ -215,7 +223,6 @@ static void launch(struct child *c, uint64_t seed, const struct options *o)
     if (c->pid == 0) {
         close(ends[0]);
         report_to = ends[1];
-        setvbuf(stdout, NULL, _IOLBF, 0);
         alarm(LIMIT_S);
         run(seed, o, c->dir);
     }
@@ -395,6 +402,7 @@ int main(int argc, char **argv)
                         "[--verbose]\n");
         return EXIT_FAILURE;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     clock_calibrate();
     if (o.mutants) {
         return run_mutants(&o);

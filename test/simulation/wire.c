@@ -20,6 +20,8 @@ struct letter {
     struct letter *next;
     unsigned from, to; /* Numbers of servers. */
     unsigned connection;
+    uint64_t group; /* Of the sender, and */
+    raft_id recipient;
     struct raft_message m;
     char address[ADDRESS_TEXT_MAX + 1]; /* Of the sender. */
 };
@@ -135,6 +137,8 @@ static struct letter *write_letter(const struct server *from, const struct serve
 
     l->from = from->number;
     l->to = to->number;
+    l->group = from->node->identity.group;
+    l->recipient = m->server_id;
     l->m = *m;
     snprintf(l->address, sizeof l->address, "%s", from->address);
     l->m.server_id = from->node->identity.id;
@@ -147,6 +151,14 @@ static struct letter *write_letter(const struct server *from, const struct serve
     return l;
 }
 
+/* Servers shake hands first: who is another one by now, or of another group, gets nothing. */
+static bool is_for(const struct letter *l, const struct server *s)
+{
+    const struct identity *identity = &s->node->identity;
+
+    return s->is_up && identity->group == l->group && identity->id == l->recipient;
+}
+
 /* What has come by a connection that has broken since may be there, or not. */
 static void arrive(void *context)
 {
@@ -154,7 +166,7 @@ static void arrive(void *context)
     struct server *to = &servers[l->to - 1];
     bool is_late = l->connection != net.way[l->from][l->to].connection;
 
-    if (to->disk.recv == NULL || to->disk.closing || (is_late && one_in(2))) {
+    if (to->disk.recv == NULL || to->disk.closing || !is_for(l, to) || (is_late && one_in(2))) {
         free_letter(l);
         return;
     }
@@ -371,6 +383,7 @@ struct call {
     struct call *next;
     struct server *from;
     unsigned life;
+    uint64_t id; /* Its own, as it was then. */
     struct server *to;
     char address[ADDRESS_TEXT_MAX + 1];
     char request[512];
@@ -413,10 +426,8 @@ static void nothing(void *context)
 static void on_call_arrives(void *context)
 {
     struct call *c = context;
-    struct peer_caller caller = {.kind = PEER_JOIN,
-                                 .id = c->from->node->identity.id,
-                                 .address = c->address,
-                                 .request = bytes_of(c->request)};
+    struct peer_caller caller = {
+        .kind = PEER_JOIN, .id = c->id, .address = c->address, .request = bytes_of(c->request)};
 
     if (server_has_raft(c->to)) {
         operation_serve(c->to->node, &caller, (uv_stream_t *)c);
@@ -436,6 +447,7 @@ bool peer_call(struct peer *p, struct bytes address, enum peer_kind kind, struct
     bytes_to_string(request, c->request, sizeof c->request);
     c->from = from;
     c->life = from->life;
+    c->id = from->node->identity.id;
     c->to = server_of_address(c->address);
     c->replied = replied;
     c->context = context;
