@@ -148,11 +148,11 @@ class Checker:
     # A1, A9, A2: tokens.
 
     def one_owner(self, name, holds):
+        """Readers have the token of the last writer."""
         owners = {}
-        for hold in holds:
+        for hold in (h for h in holds if h.first.mode != "read"):
             known = owners.setdefault(hold.token, hold)
-            are_readers = not known.first.is_exclusive and not hold.first.is_exclusive
-            if known.owner != hold.owner and not are_readers:
+            if known.owner != hold.owner:
                 self.add("A1", name, "one token has two owners", known.first, hold.first)
 
     def one_token(self, name, requests, holds):
@@ -371,8 +371,8 @@ class Checker:
 
 def may_follow(before, hold):
     """Returns whether the tokens of two grants, one after the other, are as they should be."""
-    are_readers = before.first.mode == hold.first.mode == "read"
-    return before.token < hold.token or (are_readers and before.token == hold.token)
+    is_reader = hold.first.mode == "read"
+    return before.token < hold.token or (is_reader and before.token == hold.token)
 
 
 def granted_of(request):

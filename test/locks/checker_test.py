@@ -98,7 +98,11 @@ BY_HAND = {
                               + acquire("q", 1, 8, 12)),
     "A1: readers share theirs": ([], acquire("p", 1, 0, 1, **READ)
                                  + acquire("q", 1, 2, 3, **READ)),
-    "A1: a writer shares a reader's": (["A1", "A2"], acquire("p", 1, 0, 1, **READ)
+    "A1: a reader has the last writer's": ([], acquire("p", 1, 0, 1, **WRITE)
+                                           + release("p", 1, 2, 3) + acquire("q", 1, 4, 5, **READ)),
+    "A1: two writers share one": (["A1"], acquire("p", 1, 0, 9, **WRITE)
+                                  + release("p", 1, 9, 10) + acquire("q", 1, 8, 12, **WRITE)),
+    "A2: a writer has a reader's": (["A2"], acquire("p", 1, 0, 1, **READ)
                                        + release("p", 1, 2, 3) + acquire("q", 1, 4, 5, **WRITE)),
     "A2: a token goes back": (["A2"], acquire("p", 2, 0, 1, **permits(1))
                               + acquire("q", 1, 4, 5, **permits(1))),

@@ -233,7 +233,7 @@ class Player:
             permits=spec["permits"], capacity=spec["capacity"], **told)
 
     def more(self, spec):
-        return {"fair": [0], "rw": [spec["mode"], 0], "election": [self.name],
+        return {"fair": [0], "rw": [spec["mode"], 0], "election": [0, self.name],
                 "semaphore": [spec["permits"], spec["capacity"], 0]}.get(spec["kind"], [])
 
     def begun(self, first, granted_us, wait_ms):

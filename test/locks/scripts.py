@@ -7,9 +7,10 @@ import pathlib
 LUA = pathlib.Path(__file__).resolve().parents[2] / "lua"
 
 KINDS = ("mutex", "fair", "rw", "semaphore", "multi", "election")
-PARTS = {"mutex": [""], "fair": ["", ":queue"], "rw": ["", ":readers", ":queue"],
-         "semaphore": ["", ":permits", ":queue"], "election": ["", ":queue", ":value"],
-         "multi": [""]}
+PARTS = {"mutex": [""], "multi": [""], "fair": ["", ":queue"],
+         "rw": ["", ":readers", ":details", ":queue"],
+         "semaphore": ["", ":permits", ":details", ":queue"],
+         "election": ["", ":queue", ":value"]}
 
 
 def key_of(name):
@@ -50,15 +51,15 @@ class Mutant:
 MUTANTS = {
     "none": Mutant(faults=["forget_free"], rest_ms=20),
     "renew without the token": Mutant(
-        ("if rec.token ~= token then", "if op ~= 'renew' and rec.token ~= token then"),
-        ("if rec.owner ~= owner then", "if op ~= 'renew' and rec.owner ~= owner then"),
-        late=["renew"]),
+        ("""
+local function renew(key, kind, r, h, now)
+    if not (r.live and is_held_by(r, h)) then""", """
+local function renew(key, kind, r, h, now)
+    if not r.live then"""), late=["renew"]),
     "release without the owner": Mutant(
-        ("if rec.token ~= token then", "if op ~= 'release' and rec.token ~= token then"),
-        ("if rec.owner ~= owner then", "if op ~= 'release' and rec.owner ~= owner then"),
-        late=["release"]),
+        ("if not is_held_by(r, h) then", "if false then"), late=["release"]),
     "plain counter as token": Mutant(
-        ("math.max(top + 1, now)", "top + 1"), late=["none"], faults=["forget_free"], rest_ms=40),
+        ("math.max(last + 1, now)", "last + 1"), late=["none"], faults=["forget_free"], rest_ms=40),
 }
 
 
