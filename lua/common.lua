@@ -403,9 +403,10 @@ end
 -- Shared holders: readers, those who have permits. Each has a lease of its own, in a sorted set of
 -- *places* by their deadlines, so none can leak; how many there are is how many live, and no counter
 -- says otherwise. A place is `OWNER NUMBER`. What else is known of an owner is in a hash, *details*:
--- "RID COUNT TOKEN TTL_MS SINCE_US PLACES". There too, under `-`, are those who have left last.
+-- "RID COUNT TOKEN TTL_MS SINCE_US PLACES". There too, under `-`, are those who have left last: what they
+-- have asked for may come once more.
 
-local LEFT = 16 -- Of so many it is known that they have left, if they say so once more.
+local LEFT = 16 -- So many of them.
 
 local function read_details(details, owner)
     local line = redis.call('HGET', details, owner)
@@ -428,12 +429,39 @@ local function owner_of_place(place)
     return string.match(place, '^%S+')
 end
 
+-- Remembers that an owner has left; with a token of 0 if its lease was over. Lines of "OWNER RID TOKEN",
+-- the last one first.
+local function remember(details, owner, rid, token)
+    local left = { string.format('\n%s %.0f %.0f\n', owner, rid, token) }
+    for line in string.gmatch(redis.call('HGET', details, '-') or '', '[^\n]+') do
+        if #left < LEFT and owner_of_place(line) ~= owner then
+            left[#left + 1] = line .. '\n'
+        end
+    end
+    redis.call('HSET', details, '-', table.concat(left))
+    redis.call('PEXPIRE', details, text(math.max(redis.call('PTTL', details), RETENTION_MS)))
+end
+
+-- Returns the rid and the token with which an owner has left; or nil.
+local function find_left(details, owner)
+    local left = redis.call('HGET', details, '-') or ''
+    local _, at = string.find(left, '\n' .. owner .. ' ', 1, true)
+    if at then
+        local rid, token = string.match(left, '^(%d+) (%d+)', at + 1)
+        return tonumber(rid), tonumber(token)
+    end
+end
+
 -- Takes those out whose leases are over, and makes none last longer than its TTL from now, which it
 -- would when the clock has been put back.
 local function purge_shared(shared, details, now)
     for _, place in ipairs(redis.call('ZRANGEBYSCORE', shared, '-inf', text(now))) do
+        local d = read_details(details, owner_of_place(place))
         redis.call('ZREM', shared, place)
-        redis.call('HDEL', details, owner_of_place(place))
+        if d then -- Once, however many places it has.
+            redis.call('HDEL', details, d.owner)
+            remember(details, d.owner, d.rid, 0)
+        end
     end
     while true do
         local last = redis.call('ZRANGE', shared, -1, -1, 'WITHSCORES')
@@ -468,32 +496,20 @@ local function touch(key)
     redis.call('PEXPIRE', key, text(math.max(redis.call('PTTL', key), RETENTION_MS) + 1))
 end
 
-local function has_left(details, owner, token)
-    local left = redis.call('HGET', details, '-') or ''
-    return string.find(left, ' ' .. owner .. ':' .. token .. ' ', 1, true) ~= nil
-end
-
 -- Forgets an owner's places, and remembers that it has left.
 local function leave_shared(key, shared, details, d)
-    local left = { ' ' .. d.owner .. ':' .. text(d.token) }
-    for one in string.gmatch(redis.call('HGET', details, '-') or '', '%S+') do
-        if #left < LEFT then
-            left[#left + 1] = one
-        end
-    end
     for number = 1, d.places do
         redis.call('ZREM', shared, d.owner .. ' ' .. number)
     end
     redis.call('HDEL', details, d.owner)
-    redis.call('HSET', details, '-', table.concat(left, ' ') .. ' ')
-    redis.call('PEXPIRE', details, text(math.max(redis.call('PTTL', details), RETENTION_MS)))
+    remember(details, d.owner, d.rid, d.token)
     touch(key)
 end
 
 -- As ask_again(): of one who has a share, or has just left.
 local function ask_again_shared(shared, details, d, a, now)
     if not d then
-        return nil
+        return a.rid <= (find_left(details, a.owner) or 0) and { 'STALE' } or nil
     elseif a.rid < d.rid then
         return { 'STALE' }
     elseif a.rid > d.rid then
@@ -511,7 +527,8 @@ end
 -- Returns the answer, and whether a share is free by that.
 local function release_shared(key, shared, details, d, h)
     if not d or d.token ~= h.token then
-        return has_left(details, h.owner, text(h.token)) and { 'OK', '0' } or { 'LOST' }, false
+        local _, token = find_left(details, h.owner)
+        return token == h.token and { 'OK', '0' } or { 'LOST' }, false
     elseif d.count > 1 then
         d.count = d.count - 1
         write_details(details, d)
