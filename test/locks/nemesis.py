@@ -193,7 +193,8 @@ class ServerNemesis(Nemesis):
         self.faults = [getattr(self, name) for name in faults]
 
     def kinds(self):
-        return super().kinds() + self.faults
+        """Players are struck more often than servers, whose faults strike everybody."""
+        return 2 * super().kinds() + self.faults
 
     def with_fault(self, act, kind):
         begin = now()
