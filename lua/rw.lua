@@ -118,10 +118,12 @@ function rw.release(KEYS, ARGV)
         return now
     end
     local answer, is_free
-    if is_held_by(r, h) then
+    local d = read_details(KEYS[3], h.owner)
+    local reads = d and d.token == h.token -- As does who was the writer, which the record still says.
+    if is_held_by(r, h) and not reads then
         answer, is_free = release(KEYS[1], 'rw', r, h)
     else
-        answer, is_free = release_shared(KEYS[1], KEYS[2], KEYS[3], read_details(KEYS[3], h.owner), h)
+        answer, is_free = release_shared(KEYS[1], KEYS[2], KEYS[3], d, h)
     end
     if is_free then
         tell_first(KEYS[1], KEYS[4], now)

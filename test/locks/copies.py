@@ -58,9 +58,31 @@ def check_expired(check, what, lock):
     check.equal(lock.acquire("q", 2)[0], b"OK", f"{what}: the same owner once more")
 
 
+def check_changed(check, lock):
+    """A writer becomes a reader, and a reader the writer."""
+    token = lock.acquire("p", 1)[1]
+    for _ in range(2):
+        check.equal(lock.ask("downgrade", "p", token)[:2], [b"OK", token], "it reads on")
+    check.equal(lock.acquire("q", 1)[0], b"BUSY", "nobody else writes meanwhile")
+    for _ in range(2):
+        check.equal(lock.ask("release", "p", token), [b"OK", b"0"], "a reader that has written leaves")
+    check.equal(lock.acquire("q", 2)[0], b"OK", "it has left")
+    check.equal(lock.ask("cancel", "q", 2), [b"OK"], "and so has that one")
+    lock.more = MORE["rw read"]
+    token = lock.acquire("r", 1)[1]
+    found = [lock.ask("upgrade", "r", 2, token, 1000)[1] for _ in range(2)]
+    check.true(found[0] == found[1] > token, "it writes, with one higher token")
+    check.equal(lock.acquire("s", 1)[0], b"BUSY", "nobody else reads meanwhile")
+    check.equal(lock.ask("release", "r", token), [b"OK", b"0"], "as a reader it has left")
+    check.equal(lock.ask("release", "r", found[0]), [b"OK", b"0"], "as the writer too")
+    check.equal(lock.acquire("s", 2)[0], b"OK", "others come in")
+
+
 def check_server(check, program=None):
     with Server(program) as server, server.connect() as client:
+        check_changed(check, Lock(client, "rw write"))
         for what in MORE:
+            client.call("FLUSHALL")
             check_released(check, what, Lock(client, what))
             client.call("FLUSHALL")
             check_expired(check, what, Lock(client, what))
