@@ -88,7 +88,7 @@ static void die(const char *what, const char *why)
     _exit(1);
 }
 
-/* Notes. Each is one write, so that a kill tears none. */
+/* Notes. Each is one write, of which a kill tears the last at most. */
 
 __attribute__((format(printf, 2, 3))) static void note(const char *event, const char *format, ...)
 {

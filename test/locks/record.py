@@ -32,7 +32,7 @@ def now():
 
 
 class Recorder:
-    """Writes one file. Each line is one write, so that a kill tears none."""
+    """Writes one file. Each line is one write, of which a kill tears the last at most."""
 
     def __init__(self, path):
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -227,5 +227,5 @@ def read_directory(directory):
     reader = Reader()
     for path in sorted(pathlib.Path(directory).glob("*.jsonl")):
         with open(path, encoding="utf-8") as file:
-            reader.read(path.stem, map(json.loads, file))
+            reader.read(path.stem, (json.loads(line) for line in file if line.endswith("\n")))
     return reader.finish()
