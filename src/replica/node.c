@@ -358,7 +358,8 @@ static void end(struct node *n)
 }
 
 /* A leader that ends hands over first, if there is somebody: within a while, since libraft
- * waits for another leader for ever. */
+ * waits for another leader for ever. If one log is just being left for another, the tick ends
+ * that when it is there. */
 static void on_handed_over(struct raft_transfer *transfer)
 {
     end(transfer->data);
@@ -368,7 +369,8 @@ static void stop(struct node *n)
 {
     n->farewell.data = n;
     n->end_us = clock_monotonic_us() + FAREWELL_US;
-    if (n->change != NULL || raft_transfer(&n->raft, &n->farewell, 0, on_handed_over) != 0) {
+    if (!n->has_raft || n->change != NULL ||
+        raft_transfer(&n->raft, &n->farewell, 0, on_handed_over) != 0) {
         end(n);
     }
 }
@@ -597,7 +599,7 @@ void node_stop(struct node *n)
     if (n == NULL) {
         return;
     }
-    if (n->is_up) {
+    if (n->error[0] == '\0') { /* Else it has ended by itself. */
         node_send(n, message_new(MESSAGE_STOP, 0));
     }
     uv_thread_join(&n->thread);
