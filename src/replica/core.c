@@ -703,6 +703,37 @@ static void note_heard(struct core *c, uint64_t id)
     *place = (struct heard){id, clock_monotonic_us()};
 }
 
+static struct raft_server *self_in_group(const struct core *c)
+{
+    struct raft_configuration *all = &c->raft->configuration;
+
+    for (unsigned i = 0; i < all->n; i++) {
+        if (all->servers[i].id == c->self) {
+            return &all->servers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Who counts a vote decides by its own log whose vote counts; who is asked may not know yet that
+ * it is to vote, and answers all the same (Ongaro's dissertation, 4.1). libraft has it refuse:
+ * then the only voter, killed while it made another server a second one, could never be elected
+ * again. So a server that does not vote does as if it did while it is asked. */
+static void receive_vote_request(struct core *c, struct raft_io *io, struct raft_message *m)
+{
+    struct raft_server *self = self_in_group(c);
+    bool stands_by = self != NULL && self->role == RAFT_STANDBY;
+
+    if (stands_by) {
+        self->role = RAFT_VOTER;
+    }
+    c->recv(io, m);
+    self = self_in_group(c);
+    if (stands_by && self != NULL) {
+        self->role = RAFT_STANDBY;
+    }
+}
+
 static void receive(struct raft_io *io, struct raft_message *m)
 {
     struct core *c = ((struct raft *)io->data)->fsm->data;
@@ -710,9 +741,11 @@ static void receive(struct raft_io *io, struct raft_message *m)
     note_heard(c, m->server_id);
     if (m->type == RAFT_INSTALL_SNAPSHOT && (c->taking || c->installing)) {
         drop_snapshot(&m->install_snapshot);
-        return;
+    } else if (m->type == RAFT_REQUEST_VOTE) {
+        receive_vote_request(c, io, m);
+    } else {
+        c->recv(io, m);
     }
-    c->recv(io, m);
 }
 
 static int start(struct raft_io *io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb recv)
