@@ -320,13 +320,23 @@ static void promote(void)
     }
 }
 
+/* Whether the leader knows for certain that it can do without a server. */
+static bool is_out(const struct server *s)
+{
+    for (unsigned i = 0; i < server_count; i++) {
+        if (server_leads(&servers[i])) {
+            return servers[i].node->raft.configuration_uncommitted_index == 0 && server_role(s) < 0;
+        }
+    }
+    return false;
+}
+
 /* Whoever has been removed may come again, as another. */
 static void replace(void)
 {
     struct server *s = any();
 
-    if (server_is_member(s) && !s->is_leaving && server_role(s) < 0 &&
-        servers_configuration() != NULL) {
+    if (server_is_member(s) && !s->is_leaving && is_out(s)) {
         world.totals.removals++;
         server_crash(s);
         server_wipe(s);
