@@ -65,7 +65,7 @@ TOGETHER = ["{m}a", "{m}b", "{m}c"]
 SPECS = [spec("mutex", "m1"), spec("mutex", "m2"), spec("mutex", "m3"), spec("mutex", "m4"),
          spec("mutex", "slow", delay=100),
          spec("mutex", "{m}a"), spec("multi", *TOGETHER), spec("multi", *TOGETHER),
-         spec("fair", "f1"), spec("fair", "f2"), spec("rw", "rw"),
+         spec("fair", "f1"), spec("fair", "f2"), spec("rw", "rw1"), spec("rw", "rw2"),
          spec("semaphore", "s", capacity=3), spec("election", "e")]
 
 

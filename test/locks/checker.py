@@ -93,7 +93,7 @@ def holds_of(calls):
         hold = holds.get((call.token, call.owner))
         if call.op == "cancel":
             hold = by_request.get((call.owner, call.rid))
-        if hold is not None and call.op != "acquire":
+        if hold is not None and not call.asks:
             hold.calls.append(call)
     return sorted(holds.values(), key=lambda h: (h.token, h.returned))
 
@@ -102,7 +102,7 @@ def requests_of(calls):
     """Returns the attempts of each request, first to last, by its owner and rid."""
     requests = collections.defaultdict(list)
     for call in sorted(calls, key=lambda c: c.invoked):
-        if call.op == "acquire":
+        if call.asks:
             requests[call.owner, call.rid].append(call)
     return requests
 
@@ -197,14 +197,15 @@ class Checker:
         """No writer's claim begins within another's claim, and no reader's within a writer's."""
         last = last_writer = None  # Of those that end latest.
         for claim, grant in claims:
-            before = last if grant.is_exclusive else last_writer
+            is_writer = grant.is_exclusive and not claim.shared
+            before = last if is_writer else last_writer
             if before is not None and before.end > claim.begin and (
                     (before.owner, before.token) != (claim.owner, claim.token)):
                 rule = "A10" if grant.kind == "rw" else "A3"
                 self.add(rule, name, "two claim to have it", before, claim)
             if last is None or claim.end > last.end:
                 last = claim
-            if grant.is_exclusive and (last_writer is None or claim.end > last_writer.end):
+            if is_writer and (last_writer is None or claim.end > last_writer.end):
                 last_writer = claim
 
     def permits(self, name, claims):

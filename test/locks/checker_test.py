@@ -55,6 +55,11 @@ def left(owner, token, at, lock="a"):
     return [(at, {"e": "left", "lock": lock, "owner": owner, "token": token})]
 
 
+def reads_on(owner, token, begin, until):
+    return [(begin, {"e": "held", "lock": "a", "owner": owner, "token": token, "until": until * MS,
+                     "shared": True})]
+
+
 def kill(player, at):
     return [(at, {"e": "kill", "player": player})]
 
@@ -218,6 +223,12 @@ BY_HAND = {
                                     + acquire("q", 2, 2, 3, **WRITE) + held("q", 2, 3, 99)),
     "A10: a reader behind a writer": (["A10"], acquire("p", 1, 0, 1, **WRITE)
         + held("p", 1, 1, 99) + acquire("q", 2, 2, 3, **READ) + held("q", 2, 3, 99)),
+    "A10: a writer reads on": ([], acquire("p", 1, 0, 1, **WRITE) + held("p", 1, 1, 99)
+                               + left("p", 1, 50) + reads_on("p", 1, 52, 150)
+                               + acquire("q", 1, 0, 54, **READ) + held("q", 1, 54, 150)),
+    "A10: another writes meanwhile": (["A10"], acquire("p", 1, 0, 1, **WRITE)
+        + held("p", 1, 1, 99) + left("p", 1, 50) + reads_on("p", 1, 52, 150)
+        + acquire("q", 2, 0, 120, **WRITE) + held("q", 2, 120, 150)),
     "A10: permits": ([], acquire("p", 1, 0, 1, **permits(2)) + held("p", 1, 1, 99)
                      + held("p", 1, 50, 150) + acquire("q", 2, 2, 3, **permits(1))
                      + held("q", 2, 3, 99) + left("q", 2, 60) + release("q", 2, 61, 62)

@@ -91,6 +91,7 @@ class Handle:
         self.rid = 0
         self.token = 0
         self.deadline = 0  # Until when it is held for certain.
+        self.shared = False  # Whether a writer has become a reader.
 
     @property
     def is_held(self):
@@ -194,6 +195,8 @@ class Player:
             self.ask_for(handle, 0)  # As a copy of the packet would.
         is_nested = spec["kind"] == "mutex" and self.chance(0.1) and self.acquire(handle, 0)
         self.use(handle)
+        if spec["kind"] == "rw" and handle.is_held and self.chance(0.2):
+            self.change(handle)
         if not handle.is_held:
             self.be_late(handle)
         elif not is_nested or self.leave_inner(handle):
@@ -250,12 +253,13 @@ class Player:
         handle.deadline = begun + int(handle.spec["ttl"] * MS * (1 - DRIFT)) - MARGIN_NS
         if handle.is_held:
             self.record.write("held", lock=handle.lock, owner=handle.owner, token=handle.token,
-                              until=handle.deadline)
+                              until=handle.deadline, shared=handle.shared)
 
     def leave(self, handle):
         """From now on it is not used, whatever becomes of the release."""
         handle.deadline = 0
-        self.record.write("left", lock=handle.lock, owner=handle.owner, token=handle.token)
+        self.record.write("left", lock=handle.lock, owner=handle.owner, token=handle.token,
+                          shared=handle.shared)
 
     def use(self, handle):
         """Counts one up in a resource, slowly. The careful ask before they write whether they
@@ -285,6 +289,25 @@ class Player:
         elif words is not None and words[0] == "LOST":
             self.leave(handle)
         return words is not None and words[0] == "OK"
+
+    def change(self, handle):
+        """A reader asks to write, a writer reads on. Until it has the answer it has nothing."""
+        self.leave(handle)
+        first = now()
+        reads = handle.spec["mode"] == "read"
+        if reads:
+            handle.rid += 1
+            words = self.insist(handle, "upgrade", handle.rid, handle.token, handle.spec["ttl"],
+                                rid=handle.rid, mode="write")
+        else:
+            words = self.insist(handle, "downgrade", handle.token, token=handle.token)
+        if words is not None and words[0] == "OK":
+            handle.spec = {**handle.spec, "mode": "write"}
+            handle.shared = not reads
+            self.hold(handle, int(words[1]), first)
+            self.keep(handle, 2)
+        elif words is not None and reads:
+            handle.rid -= 1  # What it has is what it had asked for before.
 
     def release(self, handle):
         self.leave(handle)

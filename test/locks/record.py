@@ -11,7 +11,7 @@ nanoseconds, of one machine: what returned before another was called did so for 
 
 A call without a reply has an unknown outcome. `held` is the client's claim: what its library
 vouches for, from `t` to `until`; `left` ends it early, before a release is sent or when a loss is
-told of. The nemesis writes `kill` and `fault`, the guarded resource `read` and `write` in the order
+told of. Both say `shared` of who has become a reader under its writer's token. The nemesis writes `kill` and `fault`, the guarded resource `read` and `write` in the order
 in which it has served them, and whoever looks at several records at one instant writes `sight`.
 """
 
@@ -92,8 +92,13 @@ class Call:
         return self.reply[0] if self.reply else None
 
     @property
+    def asks(self):
+        """Whether it asks for the lock, or for more of it."""
+        return self.op in ("acquire", "upgrade")
+
+    @property
     def is_granted(self):
-        return self.op == "acquire" and self.status == "OK"
+        return self.asks and self.status == "OK"
 
     @property
     def granted(self):
@@ -108,13 +113,14 @@ class Call:
 class Claim:
     """A time for which a client's library vouches that it has the lock."""
 
-    __slots__ = ("player", "lock", "owner", "token", "begin", "end")
+    __slots__ = ("player", "lock", "owner", "token", "shared", "begin", "end")
 
-    def __init__(self, player, lock, owner, token, begin, end):
+    def __init__(self, player, lock, owner, token, shared, begin, end):
         self.player = player
         self.lock = lock
         self.owner = owner
         self.token = token
+        self.shared = shared
         self.begin = begin
         self.end = end
 
@@ -187,10 +193,10 @@ class Reader:
 
     def held(self, player, open_calls, line):
         self.history.claims.append(Claim(player, line["lock"], line["owner"], line["token"],
-                                         line["t"], line["until"]))
+                                         line.get("shared", False), line["t"], line["until"]))
 
     def left(self, player, open_calls, line):
-        key = (player, line["lock"], line["owner"], line["token"])
+        key = (player, line["lock"], line["owner"], line["token"], line.get("shared", False))
         self.leavings[key] = min(line["t"], self.leavings.get(key, NEVER))
 
     def use(self, player, open_calls, line):
@@ -211,7 +217,7 @@ class Reader:
     def finish(self):
         claims = []
         for claim in self.history.claims:
-            key = (claim.player, claim.lock, claim.owner, claim.token)
+            key = (claim.player, claim.lock, claim.owner, claim.token, claim.shared)
             claim.end = min(claim.end, self.leavings.get(key, NEVER),
                             self.kills.get(claim.player, NEVER))
             if claim.begin < claim.end:
