@@ -1,6 +1,7 @@
 #include "engine/commit.h"
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/observe.h"
@@ -242,6 +243,14 @@ static void release(struct session *s)
     session_wrote(s);
 }
 
+static void note_latency(struct commit *c, int64_t us)
+{
+    if (c->latency == NULL) {
+        c->latency = mem_zalloc(sizeof *c->latency);
+    }
+    histogram_add(c->latency, us > 0 ? (uint64_t)us * 1000 : 0, 1);
+}
+
 void commit_reached(struct engine *e, uint64_t seq)
 {
     struct commit *c = &e->commit;
@@ -250,6 +259,7 @@ void commit_reached(struct engine *e, uint64_t seq)
     while (c->committed < seq) {
         struct commit_entry *entry = entry_of(c, ++c->committed);
 
+        note_latency(c, clock_monotonic_us() - entry->appended_us);
         journal_part_commit(&e->journal, &entry->part);
         for (size_t i = 0; i < entry->waiters.count; i++) {
             assert(entry->waiters.session[i]->hold.hold[0].seq == c->committed);
@@ -343,4 +353,5 @@ void commit_clear(struct commit *c)
     for (size_t i = 0; i < COMMIT_PLACES; i++) {
         mem_free(c->entry[i].waiters.session);
     }
+    mem_free(c->latency);
 }

@@ -16,6 +16,7 @@
 
 struct call;
 struct engine;
+struct histogram;
 struct session;
 
 /* What the engine asks of the log. */
@@ -84,8 +85,8 @@ struct commit {
     bool wants_barrier; /* There is to be an entry, even if nothing has changed. */
     int64_t opened_us;  /* When the changes that gather began to: monotonic; 0: there are none. */
 
-    uint64_t held_sessions;  /* From which something is held back, about. */
-    uint64_t entries, bytes; /* Since the start. */
+    uint64_t entries, bytes;   /* That the log was given since the start. */
+    struct histogram *latency; /* Until they were committed; NULL: none has been. */
 };
 
 /* Ends a turn: gives the log what has gathered, if it can take more. While a script holds

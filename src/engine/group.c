@@ -93,6 +93,10 @@ void member_add_address(const struct member *m, struct buf *out)
     buf_addf(out, "%s%s%s:%d", is_ipv6 ? "[" : "", m->host, is_ipv6 ? "]" : "", m->port);
 }
 
+const unsigned log_write_limits_us[LOG_WRITE_BUCKETS - 1] = {
+    100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 102400,
+};
+
 static const char *const refusals[] = {
     [REFUSED_WRITE] = "READONLY You can't write against a read only replica.",
     [REFUSED_READ] = "READONLY This replica does not answer reads.",

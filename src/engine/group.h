@@ -46,6 +46,16 @@ struct group_address {
     int port;
 };
 
+/* How long the disk takes for what the log gives it in one go: how many took less than each limit,
+ * and the rest. */
+enum { LOG_WRITE_BUCKETS = 12 };
+extern const unsigned log_write_limits_us[LOG_WRITE_BUCKETS - 1];
+
+struct log_writes {
+    uint64_t count[LOG_WRITE_BUCKETS];
+    uint64_t us; /* All of them together. */
+};
+
 struct group {
     bool exists;     /* There is a log. */
     uint64_t self;   /* Of this server; 0 without a log. */
@@ -59,6 +69,7 @@ struct group {
     uint64_t commit_index;   /* the last that a majority has, */
     uint64_t applied_index;  /* the last whose changes have been made here, */
     uint64_t snapshot_index; /* the last in the newest snapshot. */
+    struct log_writes writes;
 
     uint64_t stored_seq; /* As a member's, of this server itself. */
 

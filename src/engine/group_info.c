@@ -1,5 +1,6 @@
 #include "engine/group_info.h"
 
+#include "base/histogram.h"
 #include "engine/engine.h"
 
 #include <inttypes.h>
@@ -102,6 +103,54 @@ static void add_indexes(const struct group *g, struct buf *out)
     buf_addf(out, "raft_snapshot_index:%" PRIu64 "\r\n", g->snapshot_index);
 }
 
+/* The log as it is written. */
+
+static void add_disk_writes(const struct log_writes *w, struct buf *out)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < LOG_WRITE_BUCKETS; i++) {
+        total += w->count[i];
+    }
+    buf_addf(out, "raft_disk_writes:%" PRIu64 "\r\nraft_disk_write_us:%" PRIu64 "\r\n", total,
+             w->us);
+    buf_addf(out, "raft_disk_write_histogram_us:");
+    for (size_t i = 0; i < LOG_WRITE_BUCKETS - 1; i++) {
+        buf_addf(out, "%u=%" PRIu64 ",", log_write_limits_us[i], w->count[i]);
+    }
+    buf_addf(out, "more=%" PRIu64 "\r\n", w->count[LOG_WRITE_BUCKETS - 1]);
+}
+
+static double percentile_us(const struct commit *c, double percent)
+{
+    return c->latency != NULL ? (double)histogram_percentile(c->latency, percent) / 1000 : 0;
+}
+
+static void add_entries(const struct commit *c, struct buf *out)
+{
+    buf_addf(out, "raft_entries:%" PRIu64 "\r\nraft_entry_bytes:%" PRIu64 "\r\n", c->entries,
+             c->bytes);
+    buf_addf(out, "raft_entry_bytes_mean:%" PRIu64 "\r\n",
+             c->entries > 0 ? c->bytes / c->entries : 0);
+    buf_addf(out, "raft_commit_latency_us:p50=%.0f,p99=%.0f,p99.9=%.0f,max=%.0f\r\n",
+             percentile_us(c, 50), percentile_us(c, 99), percentile_us(c, 99.9),
+             percentile_us(c, 100));
+}
+
+/* Replies that wait for an entry. */
+static void add_held(const struct engine *e, struct buf *out)
+{
+    size_t clients = 0, bytes = 0;
+
+    for (const struct session *s = e->sessions; s != NULL; s = s->next) {
+        size_t held = s->out.len - commit_released(s);
+
+        clients += held > 0;
+        bytes += held;
+    }
+    buf_addf(out, "raft_held_clients:%zu\r\nraft_held_bytes:%zu\r\n", clients, bytes);
+}
+
 /* How many entries a member lacks, and how long ago it answered: -1 where this server
  * cannot know. */
 static void add_peer(const struct engine *e, const struct member *m, unsigned number,
@@ -142,5 +191,14 @@ void group_add_raft(const struct engine *e, struct buf *out)
         if (g->members[i].id != g->self) {
             add_peer(e, &g->members[i], peers++, out);
         }
+    }
+}
+
+void group_add_log(const struct engine *e, struct buf *out)
+{
+    if (e->group.exists) {
+        add_entries(&e->commit, out);
+        add_disk_writes(&e->group.writes, out);
+        add_held(e, out);
     }
 }

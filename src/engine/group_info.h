@@ -10,7 +10,10 @@ struct engine;
  * where there is none: 40 hexadecimal digits. */
 void group_add_replication(const struct engine *e, const char *own_id, struct buf *out);
 
-/* Appends the fields of INFO raft. */
+/* Appends what RAFT INFO tells, and INFO raft first: the group as it is. */
 void group_add_raft(const struct engine *e, struct buf *out);
+
+/* Appends the rest of INFO raft: how the log is written. */
+void group_add_log(const struct engine *e, struct buf *out);
 
 #endif

@@ -103,20 +103,16 @@ static const struct core_ops core_ops = {put, fetch, stored};
 
 /* libraft. */
 
-const unsigned view_write_limits_us[VIEW_WRITE_BUCKETS - 1] = {
-    100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 102400,
-};
-
 static void note_write(struct node *n)
 {
     uint64_t took_us = (uint64_t)clock_monotonic_us() - n->write_began_us;
     size_t i = 0;
 
-    while (i < VIEW_WRITE_BUCKETS - 1 && took_us > view_write_limits_us[i]) {
+    while (i < LOG_WRITE_BUCKETS - 1 && took_us > log_write_limits_us[i]) {
         i++;
     }
-    n->writes[i]++;
-    n->writes_us += took_us;
+    n->writes.count[i]++;
+    n->writes.us += took_us;
 }
 
 /* libraft tells of what it does in many small messages. Two kinds of them are measured;

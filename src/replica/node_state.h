@@ -62,8 +62,7 @@ struct node {
     struct message *told; /* The last one, */
     int64_t told_us;      /* and when. */
     uint64_t write_began_us;
-    uint64_t writes[VIEW_WRITE_BUCKETS];
-    uint64_t writes_us;
+    struct log_writes writes;
 };
 
 /* Open libraft on what is in the directory; close it, and go on with `then`. The first

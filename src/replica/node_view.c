@@ -82,8 +82,7 @@ static struct message *see(struct node *n)
     v->snapshot_index = n->core.snapshot_index;
     v->log_bytes = n->core.log_bytes;
     v->disk_full = n->core.is_full;
-    memcpy(v->writes, n->writes, sizeof v->writes);
-    v->writes_us = n->writes_us;
+    v->writes = n->writes;
     v->count = all->n;
     for (unsigned i = 0; i < all->n; i++) {
         see_member(n, &all->servers[i], &v->members[i]);

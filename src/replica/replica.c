@@ -250,6 +250,7 @@ static void on_view(struct replica *r, struct message *m)
     g->stored_index = v->stored_index;
     g->commit_index = v->commit_index;
     g->snapshot_index = v->snapshot_index;
+    g->writes = v->writes;
     g->stored_seq = stored_seq(r, v->stored_index);
     snprintf(g->id, sizeof g->id, "%040" PRIx64, v->group);
     see_role(r, v);

@@ -3,6 +3,7 @@
 #ifndef REPLICA_VIEW_H
 #define REPLICA_VIEW_H
 
+#include "engine/group.h"
 #include "replica/address.h"
 
 #include <stdbool.h>
@@ -15,11 +16,6 @@ struct view_member {
     char address[ADDRESS_TEXT_MAX + 1];
 };
 
-/* How long the disk takes for what it is given in one go: how many took less than each
- * limit, and the rest. */
-enum { VIEW_WRITE_BUCKETS = 12 };
-extern const unsigned view_write_limits_us[VIEW_WRITE_BUCKETS - 1];
-
 struct view {
     uint64_t self;
     uint64_t group;
@@ -29,8 +25,7 @@ struct view {
     uint64_t last_index, stored_index, commit_index, applied_index, snapshot_index;
     uint64_t log_bytes; /* Since the last snapshot. */
     bool disk_full;
-    uint64_t writes[VIEW_WRITE_BUCKETS];
-    uint64_t writes_us; /* All of them together. */
+    struct log_writes writes;
     size_t count;
     struct view_member members[];
 };

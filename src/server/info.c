@@ -325,6 +325,7 @@ static void add_replication(struct server *s, struct buf *out)
 static void add_raft(struct server *s, struct buf *out)
 {
     group_add_raft(s->engine, out);
+    group_add_log(s->engine, out);
 }
 
 static void add_usage(struct buf *out, int who, const char *suffix)

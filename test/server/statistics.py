@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from server import Check, Error, Server, Status
+from server import Check, Error, Server, Status, wait_until
 
 OK = Status(b"OK")
 
@@ -158,10 +158,29 @@ def check_unblock(check, ours):
         check.equal(client.call("CLIENT", "UNBLOCK", number), 0, "who does not wait")
 
 
+def check_log(check, _):
+    with Server(durability="strict") as server, server.connect() as client:
+        client.call_many([("SET", f"key:{i}", "value") for i in range(1000)])
+        check.true(wait_until(lambda: int(fields(client, "raft")["raft_disk_writes"]) > 0),
+                   "writes to the disk are counted")
+        log = fields(client, "raft")
+        entries, written = int(log["raft_entries"]), int(log["raft_entry_bytes"])
+        check.true(0 < entries <= 1002, "a turn is one entry at the most")
+        check.equal(int(log["raft_entry_bytes_mean"]), written // entries, "their size")
+        latency = dict(part.split("=") for part in log["raft_commit_latency_us"].split(","))
+        check.true(0 < float(latency["p50"]) <= float(latency["p99"]) <= float(latency["max"]),
+                   "how long they take to be committed")
+        writes = dict(part.split("=") for part in log["raft_disk_write_histogram_us"].split(","))
+        check.equal(sum(map(int, writes.values())), int(log["raft_disk_writes"]), "and be written")
+        check.true(int(log["raft_disk_write_us"]) > 0, "which takes time")
+        check.equal(log["raft_held_clients"], "0", "nobody waits")
+
+
 def main():
     check = Check()
     with Server(enable_debug_command="yes") as ours:
-        for part in (check_counts, check_latencies, check_slowlog, check_pause, check_unblock):
+        for part in (check_counts, check_latencies, check_slowlog, check_pause, check_unblock,
+                     check_log):
             with check.part(part.__name__):
                 part(check, ours)
     check.finish()
