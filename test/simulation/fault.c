@@ -9,8 +9,8 @@ struct fault {
     void (*happen)(void);
 };
 
-static bool are_over;
 static int64_t mean_us; /* Between two of them. */
+static bool are_over;
 
 static struct server *any(void)
 {
@@ -48,7 +48,7 @@ static void crash(void *context)
 {
     struct server *s = context;
 
-    if (s->is_up) {
+    if (s->is_up && !are_over) {
         server_crash(s);
         start_in(s, one_in(3) ? 3 * SECOND : 200 * MS);
     }
