@@ -28,7 +28,7 @@ local function whole(text, least)
 end
 
 local function is_owner(text)
-    return text ~= nil and #text >= 1 and #text <= 200 and not string.find(text, '%s')
+    return text ~= nil and #text <= 200 and string.find(text, '^%S+$') ~= nil
 end
 
 -- acquire OWNER RID TTL_MS WAIT_MS DELAY_MS MAX_COUNT: returns them, or nil and what is wrong.

@@ -300,6 +300,23 @@ static void put_digits(char *out, uint64_t digits, int count)
     }
 }
 
+/* Writes a whole number of at least 0 as "%.*f" does. Returns 0 if it is none, or too big. */
+static size_t format_whole(char *out, double number, int precision)
+{
+    static const double most = 9007199254740992.0; /* 2^53 */
+    size_t len;
+
+    if (!(number < most) || number != (double)(int64_t)number) {
+        return 0;
+    }
+    len = number_format_int(out, (int64_t)number);
+    if (precision > 0) {
+        out[len++] = '.';
+        memset(out + len, '0', (size_t)precision);
+    }
+    return len + (size_t)precision;
+}
+
 /* Writes a number of at least 0 as "%.*f" does. Returns 0 if it is too big, or if that
  * cannot be decided so. */
 static size_t format_fixed(char *out, double number, int precision)
@@ -326,7 +343,10 @@ size_t number_format_fixed(char *out, double number, int precision)
     size_t len;
 
     out[0] = '-';
-    len = format_fixed(out + sign, fabs(number), precision);
+    len = format_whole(out + sign, fabs(number), precision);
+    if (len == 0) {
+        len = format_fixed(out + sign, fabs(number), precision);
+    }
     if (len > 0) {
         return sign + len;
     }

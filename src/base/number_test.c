@@ -306,7 +306,11 @@ TEST(fixed_and_general_numbers_are_written_as_printf_does)
         int digits = 1 + (int)random_below(&r, 14);
         char out[NUMBER_FIXED_MAX];
 
+        double whole = (double)(random_next(&r) >> (8 + random_below(&r, 56)));
+
         CHECK(printf_is("%.*f", decimals, number, out, number_format_fixed(out, number, decimals)));
+        CHECK(printf_is("%.*f", decimals, whole, out, number_format_fixed(out, whole, decimals)));
+        CHECK(printf_is("%.*f", decimals, -whole, out, number_format_fixed(out, -whole, decimals)));
         CHECK(printf_is("%.*g", digits, number, out, number_format_general(out, number, digits)));
         CHECK(printf_is("%.*g", 14, number, out, number_format_general(out, number, 14)));
     }
