@@ -6,7 +6,8 @@
 --     KIND TOKEN OWNER RID COUNT TTL_MS DEADLINE_US SINCE_US DELAY_MS
 --
 -- COUNT is 0 when the lock is free; the rest then is of the last holder, so that a release or an
--- acquire that is sent once more is known. TOKEN is the last one ever given. Whether a lease is over
+-- acquire that is sent once more is known. RID is of the last request; with a minus before it, that
+-- one has been cancelled. TOKEN is the last one ever given. Whether a lease is over
 -- is decided by the clock of the server and the DEADLINE in the record; that the key expires some
 -- time later only takes it out of the way.
 --
@@ -28,7 +29,7 @@ local function whole(text, least)
 end
 
 local function is_owner(text)
-    return text ~= nil and #text <= 200 and string.find(text, '^%S+$') ~= nil
+    return text ~= nil and #text <= 200 and text ~= '-' and string.find(text, '^%S+$') ~= nil
 end
 
 -- acquire OWNER RID TTL_MS WAIT_MS DELAY_MS MAX_COUNT: returns them, or nil and what is wrong.
@@ -75,7 +76,7 @@ end
 
 -- Records.
 
-local RECORD = '^(%S+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
+local RECORD = '^(%S+) (%d+) (%S+) (%-?)(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 
 -- Reads a record; one that is not there is free. Returns nil and an error if the key holds
 -- something else.
@@ -84,13 +85,14 @@ local function read_record(key, kind)
     if not line then
         return { token = 0, owner = '-', rid = 0, count = 0, ttl = 0, deadline = 0, since = 0, delay = 0 }
     end
-    local found, token, owner, rid, count, ttl, deadline, since, delay = string.match(line, RECORD)
+    local found, token, owner, undone, rid, count, ttl, deadline, since, delay = string.match(line, RECORD)
     if found ~= kind then
         return nil, redis.error_reply('LOCKKIND ' .. key .. ' is ' .. (found and 'a lock of the kind ' .. found or 'no lock'))
     end
     return {
-        token = tonumber(token), owner = owner, rid = tonumber(rid), count = tonumber(count),
-        ttl = tonumber(ttl), deadline = tonumber(deadline), since = tonumber(since), delay = tonumber(delay),
+        token = tonumber(token), owner = owner, rid = tonumber(rid), is_undone = undone == '-',
+        count = tonumber(count), ttl = tonumber(ttl), deadline = tonumber(deadline),
+        since = tonumber(since), delay = tonumber(delay),
     }
 end
 
@@ -99,7 +101,7 @@ end
 local function look(r, now)
     local longest = now + r.ttl * 1000
     if r.deadline > longest then
-        r.deadline = longest
+        r.deadline, r.is_clamped = longest, true
     end
     r.live = r.count > 0 and r.deadline > now
 end
@@ -115,9 +117,14 @@ local function read_now(key, kind)
     return r, now
 end
 
+-- The number of the last request, as it is written.
+local function signed_rid(r)
+    return r.is_undone and -r.rid or r.rid
+end
+
 local function write_record(key, kind, r, keep_ms)
     redis.call('SET', key,
-        string.format('%s %.0f %s %.0f %.0f %.0f %.0f %.0f %.0f', kind, r.token, r.owner, r.rid, r.count,
+        string.format('%s %.0f %s %.0f %.0f %.0f %.0f %.0f %.0f', kind, r.token, r.owner, signed_rid(r), r.count,
             r.ttl, r.deadline, r.since, r.delay),
         'PX', string.format('%.0f', keep_ms))
 end
@@ -138,20 +145,25 @@ end
 
 -- Exclusive holders.
 
+-- Whether a request of the last holder was answered, and what it got is over or was given up.
+local function is_stale(r, a)
+    return a.rid < r.rid or (a.rid == r.rid and (r.is_undone or not r.live))
+end
+
 -- Answers whoever has asked before: with the same grant, if it is the same request; or one more of
 -- the same token, if it may hold the lock so often. Returns nil if this is neither.
 local function ask_again(key, kind, r, a, now)
     if r.owner ~= a.owner then
         return nil
-    elseif a.rid < r.rid or (a.rid == r.rid and not r.live) then
-        return { 'STALE' } -- It was answered, and what it got is over.
+    elseif is_stale(r, a) then
+        return { 'STALE' }
     elseif not r.live then
         return nil
     elseif a.rid > r.rid then
         if r.count >= a.most then
             return { 'LIMIT', text(r.count) }
         end
-        r.rid = a.rid
+        r.rid, r.is_undone = a.rid, false
         r.count = r.count + 1
     end
     r.ttl = math.max(r.ttl, a.ttl)
@@ -160,8 +172,12 @@ local function ask_again(key, kind, r, a, now)
     return { 'OK', text(r.token), text(a.ttl), text(now), '' }
 end
 
--- Says why nobody may have the lock now; or nil.
-local function why_not(r, now)
+-- Says why nobody may have the lock now; or nil. A lease that was too long is written as it is now: it
+-- would never be over if each that looks at it began it anew.
+local function why_not(key, kind, r, now)
+    if r.is_clamped then
+        write_held(key, kind, r)
+    end
     local delayed = r.deadline + r.delay * 1000
     if r.live then
         return { 'BUSY', text(r.token), ms(r.deadline - now), r.owner }
@@ -182,7 +198,7 @@ local function grant(key, kind, r, a, token, now)
         over = text(r.token)
         tell(key, 'expired', r)
     end
-    r.token, r.owner, r.rid, r.count = token, a.owner, a.rid, 1
+    r.token, r.owner, r.rid, r.is_undone, r.count = token, a.owner, a.rid, false, a.count or 1
     r.ttl, r.delay, r.since, r.deadline = a.ttl, a.delay, now, now + a.ttl * 1000
     write_held(key, kind, r)
     tell(key, 'granted', r)
@@ -229,18 +245,16 @@ end
 -- Undoes a grant whose request was given up, or keeps that from being granted when it comes late.
 -- Returns whether the lock is free by that.
 local function cancel(key, kind, r, owner, rid)
-    if r.owner ~= owner or r.rid > rid then
+    if r.owner ~= owner or is_stale(r, { rid = rid }) then
         return false
-    elseif r.rid == rid and r.live and r.count == 1 then
+    elseif r.rid == rid and r.count == 1 then
         free(key, kind, r)
         return true
-    elseif r.rid == rid and r.live then
+    elseif r.rid == rid then
         r.count = r.count - 1
-        write_held(key, kind, r)
-    elseif r.rid < rid then
-        r.rid = rid
-        write_held(key, kind, r)
     end
+    r.rid, r.is_undone = rid, true
+    write_held(key, kind, r)
     return false
 end
 
@@ -254,7 +268,19 @@ local CHECK_MS = 500 -- A waiter asks again at least so often,
 local WAITER_MS = 3 * CHECK_MS -- and has a lease of so long.
 
 local function waiter_name(a)
-    return a.owner .. ' ' .. a.rid
+    return a.owner .. ' ' .. text(a.rid)
+end
+
+-- Returns its name, and when its lease is over.
+local function read_waiter(waiter)
+    local name, till = string.match(waiter, '^(%S+ %d+) (%d+)$')
+    return name, tonumber(till)
+end
+
+-- A lease that is too long is of a clock that has been put back since: its waiter may be gone. If it is
+-- not, it asks again soon.
+local function is_waiting(till, now)
+    return till > now and till <= now + WAITER_MS * 1000
 end
 
 -- Returns the ticket of the first waiter that lives, its name, and until when; or nil. Forgets the dead
@@ -266,9 +292,9 @@ local function first_in_queue(queue, now)
     while ticket < next_ticket do
         local waiter = redis.call('HGET', queue, '#' .. ticket)
         if waiter then
-            local who, till = string.match(waiter, '^(%S+ %d+) (%d+)$')
-            if tonumber(till) > now then
-                name, lease = who, tonumber(till)
+            local who, till = read_waiter(waiter)
+            if is_waiting(till, now) then
+                name, lease = who, till
                 break
             end
             redis.call('HDEL', queue, '#' .. ticket, who)
@@ -299,6 +325,22 @@ local function join_queue(queue, a, now)
     redis.call('HSET', queue, '#' .. ticket, string.format('%s %.0f', name, now + WAITER_MS * 1000))
     redis.call('PEXPIRE', queue, WAITER_MS + RETENTION_MS)
     return ticket, ticket - tonumber(redis.call('HGET', queue, 'first'))
+end
+
+-- Forgets all the dead, and returns how many live.
+local function purge_queue(queue, now)
+    local fields, living = redis.call('HGETALL', queue), 0
+    for i = 1, #fields, 2 do
+        if string.find(fields[i], '^#%d+$') then
+            local name, till = read_waiter(fields[i + 1])
+            if is_waiting(till, now) then
+                living = living + 1
+            else
+                redis.call('HDEL', queue, fields[i], name)
+            end
+        end
+    end
+    return living
 end
 
 local function leave_queue(queue, name)
@@ -358,7 +400,8 @@ local function wait_in_turn(key, queue, a, why, holders, most, now, first, till)
         end
         return wait_inside(a, check, holders) or why
     end
-    if most > 0 and not redis.call('HGET', queue, waiter_name(a)) and count_in_queue(queue) >= most then
+    if most > 0 and not redis.call('HGET', queue, waiter_name(a)) and count_in_queue(queue) >= most
+        and purge_queue(queue, now) >= most then
         return { 'FULL' }
     end
     local ticket, before = join_queue(queue, a, now)
@@ -403,8 +446,8 @@ end
 -- Shared holders: readers, those who have permits. Each has a lease of its own, in a sorted set of
 -- *places* by their deadlines, so none can leak; how many there are is how many live, and no counter
 -- says otherwise. A place is `OWNER NUMBER`. What else is known of an owner is in a hash, *details*:
--- "RID COUNT TOKEN TTL_MS SINCE_US PLACES". There too, under `-`, are those who have left last: what they
--- have asked for may come once more.
+-- "RID COUNT TOKEN TTL_MS SINCE_US PLACES", the RID as in a record. There too, under `-`, are those who
+-- have left last: what they have asked for may come once more.
 
 local LEFT = 16 -- So many of them.
 
@@ -413,15 +456,16 @@ local function read_details(details, owner)
     if not line then
         return nil
     end
-    local rid, count, token, ttl, since, places = string.match(line, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    local undone, rid, count, token, ttl, since, places =
+        string.match(line, '^(%-?)(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
     return {
-        owner = owner, rid = tonumber(rid), count = tonumber(count), token = tonumber(token), ttl = tonumber(ttl),
-        since = tonumber(since), places = tonumber(places),
+        owner = owner, rid = tonumber(rid), is_undone = undone == '-', live = true, count = tonumber(count),
+        token = tonumber(token), ttl = tonumber(ttl), since = tonumber(since), places = tonumber(places),
     }
 end
 
 local function write_details(details, d)
-    redis.call('HSET', details, d.owner, string.format('%.0f %.0f %.0f %.0f %.0f %.0f', d.rid, d.count, d.token,
+    redis.call('HSET', details, d.owner, string.format('%.0f %.0f %.0f %.0f %.0f %.0f', signed_rid(d), d.count, d.token,
         d.ttl, d.since, d.places))
 end
 
@@ -510,13 +554,13 @@ end
 local function ask_again_shared(shared, details, d, a, now)
     if not d then
         return a.rid <= (find_left(details, a.owner) or 0) and { 'STALE' } or nil
-    elseif a.rid < d.rid then
+    elseif is_stale(d, a) then
         return { 'STALE' }
     elseif a.rid > d.rid then
         if d.count >= a.most then
             return { 'LIMIT', text(d.count) }
         end
-        d.rid = a.rid
+        d.rid, d.is_undone = a.rid, false
         d.count = d.count + 1
     end
     d.ttl = math.max(d.ttl, a.ttl)
@@ -550,16 +594,18 @@ end
 
 -- Returns whether a share is free by that.
 local function cancel_shared(key, shared, details, d, rid)
-    if not d or d.rid ~= rid then
+    if not d or is_stale(d, { rid = rid }) then
         return false
-    elseif d.count > 1 then
+    elseif d.rid == rid and d.count == 1 then
+        leave_shared(key, shared, details, d)
+        tell(key, 'released', d)
+        return true
+    elseif d.rid == rid then
         d.count = d.count - 1
-        write_details(details, d)
-        return false
     end
-    leave_shared(key, shared, details, d)
-    tell(key, 'released', d)
-    return true
+    d.rid, d.is_undone = rid, true
+    write_details(details, d)
+    return false
 end
 
 -- The owners that have shares, for the deadlocks; and in how many microseconds the first and the last of
@@ -613,7 +659,7 @@ function queued.acquire(kind, key, queue, a, most)
     end
     local first, name, till = first_in_queue(queue, now)
     local is_first = name == waiter_name(a)
-    local why = why_not(r, now)
+    local why = why_not(key, kind, r, now)
     if not why and (is_first or (not first and count_ahead() == 0)) then
         leave_queue(queue, waiter_name(a))
         return grant(key, kind, r, a, next_token(r.token, now), now), true
@@ -662,7 +708,7 @@ function queued.cancel(kind, key, queue, ARGV)
     if not r then
         return now
     end
-    local left = leave_queue(queue, ARGV[2] .. ' ' .. ARGV[3])
+    local left = leave_queue(queue, waiter_name { owner = ARGV[2], rid = rid })
     local is_free = cancel(key, kind, r, ARGV[2], rid)
     if left or is_free then
         tell_first(key, queue, now)

@@ -30,15 +30,11 @@ end
 
 -- read TOKEN: the values of the other keys, with the token's touch.
 function guard.read(KEYS, ARGV)
-    local answer = pass(KEYS[1], whole(ARGV[2], 1))
-    if answer then
-        return answer
-    end
     local values = { 'OK' }
     for i = 2, #KEYS do
-        values[i] = redis.call('GET', KEYS[i])
+        values[i] = redis.call('GET', KEYS[i]) -- First, since it may fail.
     end
-    return values
+    return pass(KEYS[1], whole(ARGV[2], 1)) or values
 end
 
 -- write TOKEN VALUE...: sets the other keys.

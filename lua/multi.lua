@@ -22,27 +22,23 @@ local function read_all(KEYS)
     return all, now
 end
 
--- How many of them are held by this owner; and how many answers to this request, or a later one, are
--- over.
-local function count_own(all, a)
-    local held, over = 0, 0
+-- How many of them are held by this owner; and whether this request is stale for one of them.
+local function look_for_own(all, a)
+    local held, stale = 0, false
     for _, r in ipairs(all) do
-        if r.owner == a.owner and r.live then
-            held = held + 1
-        elseif r.owner == a.owner and r.rid >= a.rid then
-            over = over + 1
+        if r.owner == a.owner then
+            held = held + (r.live and 1 or 0)
+            stale = stale or is_stale(r, a)
         end
     end
-    return held, over
+    return held, stale
 end
 
 -- Answers whoever holds them all: nothing is written before it is known that all can be.
 local function ask_all_again(KEYS, all, a, now)
     local answer
     for _, r in ipairs(all) do
-        if a.rid < r.rid then
-            return { 'STALE' }
-        elseif a.rid > r.rid and r.count >= a.most then
+        if a.rid > r.rid and r.count >= a.most then
             return { 'LIMIT', text(r.count) }
         end
     end
@@ -53,10 +49,10 @@ local function ask_all_again(KEYS, all, a, now)
 end
 
 -- The first that somebody else has, and who has any of them.
-local function find_taken(KEYS, all, a, now)
+local function find_taken(KEYS, all, now)
     local taken, holders = nil, {}
     for i, r in ipairs(all) do
-        local why = not (r.live and r.owner == a.owner) and why_not(r, now)
+        local why = why_not(KEYS[i], 'mutex', r, now)
         if why and not taken then
             taken = why
             taken[5] = why[1] == 'BUSY' and KEYS[i] or nil
@@ -86,13 +82,15 @@ function multi.acquire(KEYS, ARGV)
     if not all then
         return now
     end
-    local held, over = count_own(all, a)
-    if over > 0 then
+    local held, stale = look_for_own(all, a)
+    if stale then
         return { 'STALE' }
     elseif held == #all then
         return ask_all_again(KEYS, all, a, now)
+    elseif held > 0 then
+        return { 'LIMIT', text(held) } -- What it holds of them has a token already.
     end
-    local why, holders = find_taken(KEYS, all, a, now)
+    local why, holders = find_taken(KEYS, all, now)
     if not why and count_ahead() == 0 then
         local answer
         local token = next_token_of_all(all, now)

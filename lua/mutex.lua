@@ -19,7 +19,7 @@ function mutex.acquire(KEYS, ARGV)
     if answer then
         return answer
     end
-    local why = why_not(r, now)
+    local why = why_not(KEYS[1], 'mutex', r, now)
     if not why and count_ahead() == 0 then
         return grant(KEYS[1], 'mutex', r, a, next_token(r.token, now), now)
     end

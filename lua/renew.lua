@@ -1,6 +1,6 @@
 -- Renews all that a session holds in one go. KEYS: for each hold the keys of its lock that renew needs,
 -- one after the other; ARGV: 'renew', then of each hold KIND OWNER TOKEN TTL_MS. Answers the time,
--- and of each hold OK or LOST; or the error that one is.
+-- and of each hold OK or LOST; or the error that one is, which keeps none of the others from it.
 --
 -- KIND is that of the record, or `read` and `permits` for shared holds, which have three keys.
 
@@ -31,27 +31,49 @@ local function renew_one(kind, key, h, now)
     return renew(key, kind, r, h, now)
 end
 
+-- Returns the holds that are to be renewed, each with the place of its first key; or nil and what is
+-- wrong.
+local function read_holds(KEYS, ARGV)
+    local holds, at = {}, 1
+    for i = 2, #ARGV, 4 do
+        local h = {
+            kind = ARGV[i], owner = ARGV[i + 1], token = whole(ARGV[i + 2], 1), ttl = whole(ARGV[i + 3], 1), at = at,
+        }
+        local count = KEYS_OF[h.kind]
+        if not (count and h.owner and h.token and h.ttl and KEYS[at + count - 1]) then
+            return nil, bad('renew KIND OWNER TOKEN TTL_MS..., with the keys of each')
+        end
+        holds[#holds + 1] = h
+        at = at + count
+    end
+    return holds
+end
+
+local function renew_hold(KEYS, h, now)
+    if KEYS_OF[h.kind] == 1 then
+        return renew_one(h.kind, KEYS[h.at], h, now)
+    end
+    local record = h.kind == 'read' and 'rw' or 'semaphore'
+    return renew_one_shared(record, KEYS[h.at], KEYS[h.at + 1], KEYS[h.at + 2], h, now)
+end
+
 local sessions = {}
 
 function sessions.renew(KEYS, ARGV)
-    local answers, at = {}, 1
+    local holds, problem = read_holds(KEYS, ARGV)
+    if not holds then
+        return problem
+    end
     local now = clock()
-    answers[1] = text(now)
-    for i = 2, #ARGV, 4 do
-        local kind, h = ARGV[i], { owner = ARGV[i + 1], token = whole(ARGV[i + 2], 1), ttl = whole(ARGV[i + 3], 1) }
-        local count = KEYS_OF[kind]
-        if not (count and h.owner and h.token and h.ttl and KEYS[at + count - 1]) then
-            return bad('renew KIND OWNER TOKEN TTL_MS..., with the keys of each')
+    local answers = { text(now) }
+    for i, h in ipairs(holds) do
+        local is_fine, answer = pcall(renew_hold, KEYS, h, now)
+        if is_fine and not answer.err then
+            answer = answer[1]
+        elseif type(answer) == 'string' then -- Before Redis 7.
+            answer = redis.error_reply(answer)
         end
-        local answer
-        if count == 1 then
-            answer = renew_one(kind, KEYS[at], h, now)
-        else
-            local record = kind == 'read' and 'rw' or 'semaphore'
-            answer = renew_one_shared(record, KEYS[at], KEYS[at + 1], KEYS[at + 2], h, now)
-        end
-        answers[#answers + 1] = answer.err and answer or answer[1]
-        at = at + count
+        answers[i + 1] = answer
     end
     return answers
 end

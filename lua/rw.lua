@@ -2,7 +2,8 @@
 --
 -- The record is the writer's. All come in the order of arrival, so that readers do not keep a writer
 -- out for ever; readers next to each other hold it together. The token of readers is that of the last
--- writer: the state that they see.
+-- writer: the state that they see. If that one has let its lease pass it may still write, so theirs is
+-- a higher one.
 
 local rw = {}
 
@@ -25,7 +26,8 @@ end
 
 -- The record says which token readers have, so it is kept as long as they may be there.
 local function keep_record(key, r, ttl)
-    write_record(key, 'rw', r, math.max(r.live and r.ttl + r.delay or 0, ttl) + RETENTION_MS)
+    local keep = math.max(r.live and r.ttl + r.delay or 0, ttl) + RETENTION_MS
+    write_record(key, 'rw', r, math.max(keep, redis.call('PTTL', key)))
 end
 
 local function grant_read(KEYS, r, a, now)
@@ -33,7 +35,7 @@ local function grant_read(KEYS, r, a, now)
     if r.count > 0 then
         over = text(r.token)
         tell(KEYS[1], 'expired', r)
-        r.count = 0
+        r.token, r.count = next_token(r.token, now), 0
     elseif r.token == 0 then
         r.token = now
     end
@@ -48,7 +50,7 @@ end
 
 -- Why a writer, or a reader, may not have it; and who is in the way.
 local function in_the_way(KEYS, r, mode, now)
-    local why = why_not(r, now)
+    local why = why_not(KEYS[1], 'rw', r, now)
     if why or mode == 'read' then
         return why, { r.live and r.owner or nil }
     end
@@ -160,7 +162,7 @@ function rw.cancel(KEYS, ARGV)
     if not r then
         return now
     end
-    local left = leave_queue(KEYS[4], ARGV[2] .. ' ' .. ARGV[3])
+    local left = leave_queue(KEYS[4], waiter_name { owner = ARGV[2], rid = rid })
     local is_free = cancel_shared(KEYS[1], KEYS[2], KEYS[3], read_details(KEYS[3], ARGV[2]), rid)
     is_free = cancel(KEYS[1], 'rw', r, ARGV[2], rid) or is_free
     if left or is_free then
@@ -179,8 +181,10 @@ function rw.upgrade(KEYS, ARGV)
     local r, now = read(KEYS)
     if not r then
         return now
-    elseif r.live and r.owner == owner and r.rid == rid then
-        return { 'OK', text(r.token), text(r.ttl), text(now), '' } -- It was answered before.
+    end
+    local a = { owner = owner, rid = rid, ttl = ttl, delay = 0 }
+    if r.live and r.owner == owner and r.rid == rid then
+        return ask_again(KEYS[1], 'rw', r, a, now) -- It was answered before.
     end
     local d = read_details(KEYS[3], owner)
     if not d or d.token ~= token then
@@ -192,7 +196,8 @@ function rw.upgrade(KEYS, ARGV)
         end
     end
     leave_shared(KEYS[1], KEYS[2], KEYS[3], d)
-    return grant(KEYS[1], 'rw', r, { owner = owner, rid = rid, ttl = ttl, delay = 0 }, next_token(r.token, now), now)
+    a.count = d.count
+    return grant(KEYS[1], 'rw', r, a, next_token(r.token, now), now)
 end
 
 -- downgrade OWNER TOKEN: the writer becomes a reader, before any other writer.
@@ -206,13 +211,14 @@ function rw.downgrade(KEYS, ARGV)
         return now
     end
     local d = read_details(KEYS[3], h.owner)
-    if d and d.token == h.token then
-        return { 'OK', text(d.token), text(d.ttl), text(now) } -- It was answered before.
+    if d and d.token == h.token then -- It was answered before.
+        return renew_shared(KEYS[2], KEYS[3], d, { token = d.token, ttl = d.ttl }, now)
     elseif not (r.live and is_held_by(r, h)) then
         return { 'LOST' }
     end
     d = {
-        owner = h.owner, rid = r.rid, count = r.count, token = r.token, ttl = r.ttl, since = now, places = 1,
+        owner = h.owner, rid = r.rid, is_undone = r.is_undone, count = r.count, token = r.token, ttl = r.ttl,
+        since = now, places = 1,
     }
     r.count, r.live, r.delay = 0, false, 0
     keep_record(KEYS[1], r, d.ttl)

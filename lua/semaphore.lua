@@ -5,6 +5,10 @@
 
 local semaphore = {}
 
+local function party_of(owner)
+    return string.match(owner, '^(.*)/') or owner
+end
+
 -- Returns the record, and the time; or nil and an error.
 local function read(KEYS)
     local r, problem = read_record(KEYS[1], 'semaphore')
@@ -34,6 +38,24 @@ local function grant_permits(KEYS, r, a, permits, now)
     lease_shared(KEYS[2], KEYS[3], d, now)
     tell(KEYS[1], 'granted', d)
     return { 'OK', text(r.token), text(a.ttl), text(now), '' }
+end
+
+-- Of those who have permits, the ones without whom there cannot be enough: one of each party, which is
+-- what a single flow of control has. To wait for others is no deadlock, as long as any of them may go.
+local function find_needed(shared, owners, permits, capacity)
+    local taken, needed = {}, {}
+    for _, place in ipairs(redis.call('ZRANGE', shared, 0, -1)) do
+        local party = party_of(owner_of_place(place))
+        taken[party] = (taken[party] or 0) + 1
+    end
+    for _, owner in ipairs(owners) do
+        local party = party_of(owner)
+        if taken[party] + permits > capacity then
+            needed[#needed + 1] = owner
+            taken[party] = 0
+        end
+    end
+    return needed
 end
 
 -- acquire OWNER RID TTL_MS WAIT_MS DELAY_MS MAX_COUNT PERMITS CAPACITY MAX_WAITERS; CAPACITY 0: as it is
@@ -73,7 +95,8 @@ function semaphore.acquire(KEYS, ARGV)
     end
     local owners, soonest = read_shared(KEYS[2], now)
     local why = is_free and not_yet(r) or { 'BUSY', text(r.token), ms(soonest), owners[1] }
-    return wait_in_turn(KEYS[1], KEYS[4], a, why, owners, most, now, not is_first and first, till)
+    local needed = redis.retry and find_needed(KEYS[2], owners, permits, r.count) or {}
+    return wait_in_turn(KEYS[1], KEYS[4], a, why, needed, most, now, not is_first and first, till)
 end
 
 -- release OWNER TOKEN
@@ -120,7 +143,7 @@ function semaphore.cancel(KEYS, ARGV)
     if not r then
         return now
     end
-    local left = leave_queue(KEYS[4], ARGV[2] .. ' ' .. ARGV[3])
+    local left = leave_queue(KEYS[4], waiter_name { owner = ARGV[2], rid = rid })
     local is_free = cancel_shared(KEYS[1], KEYS[2], KEYS[3], read_details(KEYS[3], ARGV[2]), rid)
     if left or is_free then
         tell_first(KEYS[1], KEYS[4], now)
