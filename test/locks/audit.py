@@ -44,8 +44,8 @@ RETENTION_S = 60  # Of the records of free locks.
 
 PAUSES_PER_S = 0.3  # That have to have been longer than a lease, in all.
 
-# How much of the time each part has, and what has to have been granted by its end for each second of
-# that; those who ask again and again need more time for it.
+# How much of the time each part has, and what has to have been granted by its end for each second
+# of that; those who ask again and again need more time for it.
 SHARES = {"one": 0.35, "three": 0.55, "stock": 0.1}
 GRANTS_PER_S = {"one": 330, "three": 330, "stock": 60}
 
@@ -108,7 +108,8 @@ class Totals:
             print(f"  {violation.rule} {violation.lock}: {violation.what}", flush=True)
 
     def tell(self, what):
-        print(f"{what}, {time.monotonic() - self.begun:.0f} s: {self.calls} calls, {self.grants} grants {dict(self.kinds)}, "
+        print(f"{what}, {time.monotonic() - self.begun:.0f} s: {self.calls} calls, "
+              f"{self.grants} grants {dict(self.kinds)}, "
               f"{self.in_turn} known to have waited in line")
         print(f"  {self.faults.total()} faults {dict(self.faults)}, {self.long_pauses} pauses "
               f"longer than the lease, {self.lost_updates} updates lost without a guard")

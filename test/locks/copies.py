@@ -65,7 +65,7 @@ def check_changed(check, lock):
         check.equal(lock.ask("downgrade", "p", token)[:2], [b"OK", token], "it reads on")
     check.equal(lock.acquire("q", 1)[0], b"BUSY", "nobody else writes meanwhile")
     for _ in range(2):
-        check.equal(lock.ask("release", "p", token), [b"OK", b"0"], "a reader that has written leaves")
+        check.equal(lock.ask("release", "p", token), [b"OK", b"0"], "who has written leaves")
     check.equal(lock.acquire("q", 2)[0], b"OK", "it has left")
     check.equal(lock.ask("cancel", "q", 2), [b"OK"], "and so has that one")
     lock.more = MORE["rw read"]

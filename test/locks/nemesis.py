@@ -37,9 +37,8 @@ class Setup:
         self.program = None  # A player that uses libmoonlatch; every other player is of that kind.
         vars(self).update(more)
         self.numbers = os.memfd_create("players", 0)
-        os.ftruncate(self.numbers, 16 * players)
-        shared = memoryview(mmap.mmap(self.numbers, 16 * players)).cast("q")
-        self.states, self.grants = shared[:players], shared[players:]
+        os.ftruncate(self.numbers, 8 * players)
+        self.states = memoryview(mmap.mmap(self.numbers, 8 * players)).cast("q")
 
     def arguments(self, name, number):
         """Returns the arguments of player.c."""
@@ -47,7 +46,7 @@ class Setup:
                  + ",".join(s["names"]) for s in self.specs]
         servers = ",".join("%s:%d" % address for address in self.addresses)
         return [name, str(number), str(self.seed), str(self.directory), servers, self.resource,
-                str(self.numbers), str(self.players), *specs]
+                str(self.numbers), *specs]
 
     @property
     def longest_ttl_ms(self):

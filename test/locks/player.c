@@ -1,7 +1,7 @@
 /* A player of audit.py that takes locks as programs do: through libmoonlatch. It writes what it
  * does as JSON lines, as record.py says; it is stopped and killed at any moment.
  *
- *     player NAME NUMBER SEED DIRECTORY SERVERS RESOURCE NUMBERS_FD PLAYERS SPEC...
+ *     player NAME NUMBER SEED DIRECTORY SERVERS RESOURCE NUMBERS_FD SPEC...
  *
  * A SPEC is KIND:TTL_MS:DELAY_MS:CAPACITY:NAME,NAME... Half of the players have the library renew
  * in a thread, the others call it from their loop. */
@@ -46,7 +46,7 @@ static struct {
     int number;
     int file;
     int resource;
-    volatile int64_t *state, *grants;
+    volatile int64_t *state;
     uint64_t calls;
     uint64_t rid;
     moonlatch *session;
@@ -295,7 +295,6 @@ static bool acquire(struct hold *h)
     status = moonlatch_acquire(h->lock, wait_ms);
     note_acquired(h, status);
     if (status == MOONLATCH_OK) {
-        ++*me.grants;
         note_held(h);
     }
     return status == MOONLATCH_OK;
@@ -385,16 +384,15 @@ static void read_spec(char *text)
     }
 }
 
-static void map_numbers(int fd, int players)
+static void map_numbers(int fd)
 {
-    int64_t *numbers = mmap(NULL, sizeof *numbers * 2 * (size_t)players, PROT_READ | PROT_WRITE,
-                            MAP_SHARED, fd, 0);
+    size_t size = sizeof *me.state * ((size_t)me.number + 1);
+    int64_t *numbers = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (numbers == MAP_FAILED) {
         die("numbers", "cannot be mapped");
     }
     me.state = &numbers[me.number];
-    me.grants = &numbers[players + me.number];
 }
 
 int main(int argc, char **argv)
@@ -402,7 +400,7 @@ int main(int argc, char **argv)
     moonlatch_options options = {.request_ms = 3000};
     char path[512];
 
-    if (argc < 10) {
+    if (argc < 9) {
         fprintf(stderr, "see the comment at the beginning of player.c\n");
         return 2;
     }
@@ -412,8 +410,8 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/%s.jsonl", argv[4], me.name);
     me.file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     connect_resource(argv[6]);
-    map_numbers(atoi(argv[7]), atoi(argv[8]));
-    for (int i = 9; i < argc && me.spec_count < MOST_SPECS; i++) {
+    map_numbers(atoi(argv[7]));
+    for (int i = 8; i < argc && me.spec_count < MOST_SPECS; i++) {
         read_spec(argv[i]);
     }
     me.has_thread = chance() < 0.5;

@@ -121,9 +121,6 @@ class Player:
         """Lets the nemesis see what it is about."""
         self.setup.states[self.number] = state
 
-    def count(self):
-        self.setup.grants[self.number] += 1
-
     def rest(self, most_ms):
         time.sleep(self.rng.uniform(0, most_ms) / 1000)
 
@@ -219,7 +216,6 @@ class Player:
             status = words[0] if words is not None else None
             if status == "OK":
                 self.hold(handle, int(words[1]), self.begun(first, int(words[3]), wait_ms))
-                self.count()
                 return True
             if status not in (None, "FAILED", "WAIT") and (wait_ms == 0 or self.setup.blocks):
                 return False
