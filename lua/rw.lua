@@ -61,18 +61,23 @@ local function in_the_way(KEYS, r, mode, now)
     return { 'BUSY', text(r.token), ms(last), owners[1] }, owners
 end
 
+-- Whether an owner that has nothing now has asked for more since.
+local function is_late(KEYS, r, a)
+    return (r.owner == a.owner and is_stale(r, a)) or a.rid <= (find_left(KEYS[3], a.owner) or 0)
+end
+
 local function ask_again_rw(KEYS, r, a, mode, now)
     local d = read_details(KEYS[3], a.owner)
-    if mode == 'write' then
-        if d then
-            return { 'LIMIT', text(d.count) } -- By upgrade only.
-        end
-        return ask_again(KEYS[1], 'rw', r, a, now)
-    elseif r.live and r.owner == a.owner then
+    local writes = r.live and r.owner == a.owner
+    if not d and not writes then
+        return is_late(KEYS, r, a) and { 'STALE' } or nil
+    elseif mode == 'write' then
+        return writes and ask_again(KEYS[1], 'rw', r, a, now) or { 'LIMIT', text(d.count) } -- By upgrade only.
+    elseif writes then
         return { 'LIMIT', text(r.count) } -- By downgrade only.
     end
     local answer = ask_again_shared(KEYS[2], KEYS[3], d, a, now)
-    if answer and answer[1] == 'OK' then
+    if answer[1] == 'OK' then
         keep_record(KEYS[1], r, a.ttl)
     end
     return answer
@@ -109,6 +114,16 @@ function rw.acquire(KEYS, ARGV)
     return wait_in_turn(KEYS[1], KEYS[4], a, why or not_yet(r), holders or {}, most, now, not is_first and first, till)
 end
 
+-- Whether it is as the writer that an owner had this token last: readers have the same, and one that
+-- was the writer may have been a reader since.
+local function is_writers(KEYS, r, h)
+    if not is_held_by(r, h) or r.live then
+        return r.live and is_held_by(r, h)
+    end
+    local d, left = read_details(KEYS[3], h.owner), find_left(KEYS[3], h.owner)
+    return not (d and d.token == h.token) and (left or 0) < r.rid
+end
+
 -- release OWNER TOKEN
 function rw.release(KEYS, ARGV)
     local h, problem = read_hold(ARGV)
@@ -120,12 +135,10 @@ function rw.release(KEYS, ARGV)
         return now
     end
     local answer, is_free
-    local d = read_details(KEYS[3], h.owner)
-    local reads = d and d.token == h.token -- As does who was the writer, which the record still says.
-    if is_held_by(r, h) and not reads then
+    if is_writers(KEYS, r, h) then
         answer, is_free = release(KEYS[1], 'rw', r, h)
     else
-        answer, is_free = release_shared(KEYS[1], KEYS[2], KEYS[3], d, h)
+        answer, is_free = release_shared(KEYS[1], KEYS[2], KEYS[3], read_details(KEYS[3], h.owner), h)
     end
     if is_free then
         tell_first(KEYS[1], KEYS[4], now)
