@@ -122,11 +122,16 @@ local function signed_rid(r)
     return r.is_undone and -r.rid or r.rid
 end
 
-local function write_record(key, kind, r, keep_ms)
-    redis.call('SET', key,
+-- Writes a record by `call`, which is redis.call or redis.pcall. Returns the reply.
+local function set_record(call, key, kind, r, keep_ms)
+    return call('SET', key,
         string.format('%s %.0f %s %.0f %.0f %.0f %.0f %.0f %.0f', kind, r.token, r.owner, signed_rid(r), r.count,
             r.ttl, r.deadline, r.since, r.delay),
         'PX', string.format('%.0f', keep_ms))
+end
+
+local function write_record(key, kind, r, keep_ms)
+    set_record(redis.call, key, kind, r, keep_ms)
 end
 
 local function write_held(key, kind, r)
@@ -209,9 +214,13 @@ local function is_held_by(r, h)
     return r.owner == h.owner and r.token == h.token
 end
 
+-- Where the server has no memory left for a record, it goes away with all that it knows: what is given
+-- back must not stay held for that.
 local function free(key, kind, r)
     r.count, r.delay = 0, 0
-    write_record(key, kind, r, RETENTION_MS)
+    if set_record(redis.pcall, key, kind, r, RETENTION_MS).err then
+        redis.call('DEL', key)
+    end
     tell(key, 'released', r)
 end
 
@@ -474,7 +483,7 @@ local function owner_of_place(place)
 end
 
 -- Remembers that an owner has left; with a token of 0 if its lease was over. Lines of "OWNER RID TOKEN",
--- the last one first.
+-- the last one first. It leaves all the same if the server has no memory left for that.
 local function remember(details, owner, rid, token)
     local left = { string.format('\n%s %.0f %.0f\n', owner, rid, token) }
     for line in string.gmatch(redis.call('HGET', details, '-') or '', '[^\n]+') do
@@ -482,7 +491,7 @@ local function remember(details, owner, rid, token)
             left[#left + 1] = line .. '\n'
         end
     end
-    redis.call('HSET', details, '-', table.concat(left))
+    redis.pcall('HSET', details, '-', table.concat(left))
     redis.call('PEXPIRE', details, text(math.max(redis.call('PTTL', details), RETENTION_MS)))
 end
 
