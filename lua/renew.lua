@@ -2,9 +2,10 @@
 -- one after the other; ARGV: 'renew', then of each hold KIND OWNER TOKEN TTL_MS. Answers the time,
 -- and of each hold OK or LOST; or the error that one is, which keeps none of the others from it.
 --
--- KIND is that of the record, or `read` and `permits` for shared holds, which have three keys.
+-- KIND is that of the record; or `read` and `permits` for shared holds, which have three keys; or `leader`
+-- for an election with what has been proclaimed, which is to live as long: the record and the value.
 
-local KEYS_OF = { mutex = 1, fair = 1, rw = 1, election = 1, read = 3, permits = 3 }
+local KEYS_OF = { mutex = 1, fair = 1, rw = 1, election = 1, leader = 2, read = 3, permits = 3 }
 
 -- Of shared holds; the record of a read-write lock, or a semaphore, is kept as long.
 local function renew_one_shared(kind, key, shared, details, h, now)
@@ -31,6 +32,15 @@ local function renew_one(kind, key, h, now)
     return renew(key, kind, r, h, now)
 end
 
+local function renew_leader(key, value, h, now)
+    redis.call('STRLEN', value)
+    local answer = renew_one('election', key, h, now)
+    if answer[1] == 'OK' then
+        redis.call('PEXPIRE', value, text(h.ttl + RETENTION_MS))
+    end
+    return answer
+end
+
 -- Returns the holds that are to be renewed, each with the place of its first key; or nil and what is
 -- wrong.
 local function read_holds(KEYS, ARGV)
@@ -52,6 +62,8 @@ end
 local function renew_hold(KEYS, h, now)
     if KEYS_OF[h.kind] == 1 then
         return renew_one(h.kind, KEYS[h.at], h, now)
+    elseif h.kind == 'leader' then
+        return renew_leader(KEYS[h.at], KEYS[h.at + 1], h, now)
     end
     local record = h.kind == 'read' and 'rw' or 'semaphore'
     return renew_one_shared(record, KEYS[h.at], KEYS[h.at + 1], KEYS[h.at + 2], h, now)
