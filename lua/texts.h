@@ -4,10 +4,11 @@
 
 #include <stddef.h>
 
-/* To be sent by EVAL; the last one has no name. */
+/* To be sent by EVAL, or by EVALSHA with its SHA-1 in hexadecimal; the last one has no name. */
 struct lock_script {
     const char *name;
     const char *text;
+    const char *sha;
 };
 extern const struct lock_script lock_scripts[];
 

@@ -11,14 +11,14 @@ if [ $# -eq 0 ]; then
 fi
 
 status=0
-flags=$(pkg-config --cflags libuv luajit)
-headers=$(find src test -name node_modules -prune -o -name '*.h' -print | sort)
+flags=$(pkg-config --cflags libuv luajit hiredis)
+headers=$(find client include src test -name node_modules -prune -o -name '*.h' -print | sort)
 
 for header in $headers; do
     # The flags are several words.
     # shellcheck disable=SC2086
     printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
-        "$@" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $flags -I. -Isrc -fsyntax-only -x c - || {
+        "$@" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $flags -I. -Iinclude -Isrc -fsyntax-only -x c - || {
         echo "$header does not compile on its own" >&2
         status=1
     }

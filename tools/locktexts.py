@@ -6,6 +6,7 @@
 A script as it is sent by EVAL is the text of common.lua and its own. In the library all are made
 once, when it is loaded; the last line of each, which runs what is asked for, becomes a function."""
 
+import hashlib
 import pathlib
 import sys
 
@@ -42,7 +43,8 @@ def scripts(lua):
     yield '#include "lua/texts.h"\n\nconst struct lock_script lock_scripts[] = {'
     for name in SCRIPTS:
         text = script(lua, name)
-        yield f'{{"{name}",\n{literal(text[:-1])}}},'
+        sha = hashlib.sha1(text.encode()).hexdigest()
+        yield f'{{"{name}",\n{literal(text[:-1])},\n    "{sha}"}},'
     yield "{0},\n};"
 
 

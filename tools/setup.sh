@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 run_packages=(
     gcc libc6-dev meson ninja-build pkg-config
-    libluajit-5.1-dev libuv1-dev libjemalloc-dev libssl-dev
+    libluajit-5.1-dev libuv1-dev libjemalloc-dev libssl-dev libhiredis-dev
 )
 redis_packages=(redis-server redis-tools python3)
 bench_packages=(etcd-server)
