@@ -182,6 +182,8 @@ static void on_added(struct raft_change *req, int status)
 
     if (status != 0) {
         end_by_status(c, status);
+    } else if (!c->node->has_raft) { /* It is being closed. */
+        end_by_status(c, RAFT_LEADERSHIPLOST);
     } else {
         make_standby(c);
     }
@@ -258,7 +260,7 @@ static void on_transferred(struct raft_transfer *req)
     raft_id leader;
 
     raft_leader(&c->node->raft, &leader, &address);
-    if (leader == c->node->identity.id && clock_monotonic_us() < c->until_us) {
+    if (leader == c->node->identity.id && c->node->has_raft && clock_monotonic_us() < c->until_us) {
         try_transfer(c);
     } else if (leader == c->node->identity.id || (c->id != 0 && leader != c->id)) {
         end(c, "ERR The other server did not take over in time");
