@@ -734,6 +734,69 @@ static void receive_vote_request(struct core *c, struct raft_io *io, struct raft
     }
 }
 
+/* Makes *to some of the entries of *from, in memory of their own. */
+static void copy_entries(struct raft_append_entries *to, const struct raft_append_entries *from,
+                         unsigned first, unsigned count)
+{
+    size_t len = 0;
+    char *batch;
+
+    *to = *from;
+    for (unsigned i = first; i < first + count; i++) {
+        len += from->entries[i].buf.len;
+    }
+    batch = raft_malloc(len);
+    to->entries = raft_malloc(count * sizeof *to->entries);
+    if (batch == NULL || to->entries == NULL) {
+        abort();
+    }
+    to->n_entries = count;
+    for (unsigned i = 0; i < count; i++) {
+        to->entries[i] = from->entries[first + i];
+        to->entries[i].batch = i == 0 ? batch : to->entries[0].batch;
+        to->entries[i].buf.base = batch;
+        memcpy(batch, from->entries[first + i].buf.base, to->entries[i].buf.len);
+        batch += to->entries[i].buf.len;
+    }
+    if (first > 0) {
+        to->prev_log_index += first;
+        to->prev_log_term = from->entries[first - 1].term;
+    }
+}
+
+/* Returns the number of the first change of the group among these entries, behind the first; or how
+ * many there are. */
+static unsigned find_change(const struct raft_append_entries *a)
+{
+    unsigned i = 1;
+
+    while (i < a->n_entries && a->entries[i].type != RAFT_CHANGE) {
+        i++;
+    }
+    return i;
+}
+
+/* libraft takes a change of the group that it is sent to be the first of the entries that come with
+ * it: then it does not see that it is committed, and never allows another one, once this server
+ * leads. So it gets such entries as two messages. */
+static void receive_entries(struct core *c, struct raft_io *io, struct raft_message *m)
+{
+    struct raft_append_entries whole = m->append_entries;
+    struct raft_message rest = *m;
+    unsigned change = find_change(&whole);
+
+    if (change >= whole.n_entries) {
+        c->recv(io, m);
+        return;
+    }
+    copy_entries(&m->append_entries, &whole, 0, change);
+    copy_entries(&rest.append_entries, &whole, change, whole.n_entries - change);
+    raft_free(whole.entries[0].batch);
+    raft_free(whole.entries);
+    c->recv(io, m);
+    receive_entries(c, io, &rest);
+}
+
 static void receive(struct raft_io *io, struct raft_message *m)
 {
     struct core *c = ((struct raft *)io->data)->fsm->data;
@@ -743,9 +806,28 @@ static void receive(struct raft_io *io, struct raft_message *m)
         drop_snapshot(&m->install_snapshot);
     } else if (m->type == RAFT_REQUEST_VOTE) {
         receive_vote_request(c, io, m);
+    } else if (m->type == RAFT_APPEND_ENTRIES) {
+        receive_entries(c, io, m);
     } else {
         c->recv(io, m);
     }
+}
+
+/* Whoever asks whether it would be elected and is told no has to learn of a later term, or it asks
+ * for ever for one that has passed. libraft tells it its own. */
+static int send_message(struct raft_io *io, struct raft_io_send *req, const struct raft_message *m,
+                        raft_io_send_cb cb)
+{
+    const struct raft *r = io->data;
+    const struct core *c = r->fsm->data;
+    struct raft_message told = *m;
+    struct raft_request_vote_result *result = &told.request_vote_result;
+
+    if (m->type == RAFT_REQUEST_VOTE_RESULT && result->pre_vote && !result->vote_granted &&
+        result->term < r->current_term) {
+        result->term = r->current_term;
+    }
+    return c->send(io, req, &told, cb);
 }
 
 static int start(struct raft_io *io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb recv)
@@ -765,8 +847,10 @@ void core_init(struct core *c, struct raft *raft, struct raft_io *io, uint64_t s
     c->fsm = (struct raft_fsm){
         .version = 1, .data = c, .apply = apply, .snapshot = snapshot, .restore = restore};
     c->start = io->start;
+    c->send = io->send;
     c->put_snapshot = io->snapshot_put;
     io->start = start;
+    io->send = send_message;
     io->snapshot_put = hold_put;
 }
 

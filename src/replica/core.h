@@ -81,6 +81,8 @@ struct core {
     struct held_put *held;
 
     int (*start)(struct raft_io *io, unsigned ms, raft_io_tick_cb tick, raft_io_recv_cb recv);
+    int (*send)(struct raft_io *io, struct raft_io_send *req, const struct raft_message *m,
+                raft_io_send_cb cb);
     int (*put_snapshot)(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req,
                         const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
     raft_io_recv_cb recv;
