@@ -173,6 +173,22 @@ static bool read_identity(struct scan *s)
     return true;
 }
 
+/* Open segments are made ready before anything is written to them. */
+static bool has_written_open(struct scan *s)
+{
+    struct listing *l = &s->files;
+
+    for (size_t i = l->closed; i < l->segments; i++) {
+        bool is_blank = segment_open(&l->segment[i], s->found->dir) == 0 &&
+                        segment_is_blank_from(&l->segment[i], 0);
+        segment_close(&l->segment[i]);
+        if (!is_blank) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A vote that was forgotten could be given twice. */
 static bool read_metadata(struct scan *s)
 {
@@ -184,7 +200,8 @@ static bool read_metadata(struct scan *s)
     if (!metadata_read(found->dir, &found->metadata, &wrong)) {
         return refuse_file(found, &wrong);
     }
-    if (!m->exists && (s->files.segments > 0 || s->files.has_newest || mark->term > 0)) {
+    if (!m->exists &&
+        (s->files.closed > 0 || has_written_open(s) || s->files.has_newest || mark->term > 0)) {
         return refuse(found, "metadata1", "it is missing, and so is metadata2");
     }
     if (found->has_mark && (m->term < mark->term ||
@@ -458,21 +475,6 @@ static bool read_segment(struct scan *s, struct segment *segment)
     fine = segment->is_open ? read_open(s, segment) : read_closed(s, segment);
     segment_close(segment);
     return fine;
-}
-
-static bool has_written_open(struct scan *s)
-{
-    struct listing *l = &s->files;
-
-    for (size_t i = l->closed; i < l->segments; i++) {
-        bool is_blank = segment_open(&l->segment[i], s->found->dir) == 0 &&
-                        segment_is_blank_from(&l->segment[i], 0);
-        segment_close(&l->segment[i]);
-        if (!is_blank) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Finds where the log begins: as libraft does, with the oldest closed segment from which
