@@ -3,6 +3,8 @@
 
     MOONLATCH_SERVER=build/moonlatch-server CYCLES=3000 test/cluster/crash.py [alone|group|restart]
 
+That is for one server; a group has a tenth of it. SECONDS=3600 begins no other cycle then.
+
 Writers set keys, count, and move money between accounts by scripts, some of which fail
 half-way. After a moment the server, the leader, a follower or all of them are killed and
 started again, and what is there is compared with what was acknowledged: see audit.py.
@@ -25,7 +27,7 @@ from server import PATIENCE_S, Check, Error, seed
 
 CYCLES = int(os.environ.get("CYCLES", "0"))
 ALONE, TOGETHER = (CYCLES, max(CYCLES // 10, 1)) if CYCLES else (300, 30)
-LONGEST_S = float("inf") if CYCLES else 90  # Of each: then no other cycle begins.
+LONGEST_S = float(os.environ.get("SECONDS", "inf" if CYCLES else "90"))  # Of each.
 WRITERS = 8
 FULL_AUDIT = 50  # In how many cycles everything is looked at, and not what is new.
 
