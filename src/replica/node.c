@@ -150,13 +150,13 @@ static void settle(struct node *n)
     raft_uv_set_tracer(&n->io, &n->tracer);
 }
 
-/* A server that did not join a group has begun one, of itself alone. */
+/* A server that did not join a group has begun one, of itself alone; or it waits to join. */
 static int begin_group(struct node *n)
 {
     struct raft_configuration only;
     int err;
 
-    if (n->identity.has_joined) {
+    if (n->identity.has_joined || (n->settings.is_to_join && !n->recovers)) {
         return 0;
     }
     raft_configuration_init(&only);
@@ -234,7 +234,10 @@ bool node_open(struct node *n, char error[NODE_ERROR_MAX])
         snprintf(error, NODE_ERROR_MAX, "%s: %s", raft_strerror(err), raft_errmsg(&n->raft));
         return false;
     }
-    if (!node_open_mark(n, error)) {
+    n->waits = !n->identity.has_joined && n->raft.configuration.n == 0;
+    if (n->waits) {
+        log_write(LOG_NOTICE, "This server is of no group, and waits for RAFT JOIN");
+    } else if (!node_open_mark(n, error)) {
         return false;
     }
     n->is_up = true;
@@ -304,7 +307,8 @@ bool node_recover(struct node *n, char error[NODE_ERROR_MAX])
 
     identity.group = identity_draw();
     identity.has_joined = false;
-    n->recovers = true;
+    n->recovers = !n->waits;
+    n->settings.is_to_join = false;
     return identify_as(n, &identity, error) && node_open(n, error);
 }
 
@@ -515,7 +519,6 @@ static void take_new_address(struct node *n)
     struct identity identity = n->identity;
 
     memcpy(identity.address, n->settings.address, sizeof identity.address);
-    n->recovers = true;
     if (identify_as(n, &identity, n->error) && node_open(n, n->error)) {
         start_serving(n);
     } else {
@@ -528,7 +531,8 @@ static void look_at_address(struct node *n)
 {
     if (strcmp(n->identity.address, n->settings.address) == 0) {
         start_serving(n);
-    } else if (is_alone(n)) {
+    } else if (is_alone(n) || n->waits) {
+        n->recovers = !n->waits;
         n->identity.has_joined = false;
         node_shut(n, take_new_address);
     } else {

@@ -21,6 +21,7 @@ struct node_settings {
     char bind[NODE_BIND_MAX];           /* Where its peers' listener is: as the option. */
     char secret[NODE_SECRET_MAX];       /* Of the group. */
     bool is_deaf;                       /* It listens to no peers: it has no port. */
+    bool is_to_join;                    /* Where there is no log it begins none, but waits. */
     unsigned election_ms;               /* Without a leader's voice, to twice that. */
     unsigned heartbeat_ms;
     uint64_t snapshot_bytes; /* Of the log, that make the next snapshot. */

@@ -54,6 +54,7 @@ struct node {
     uint64_t promoted;       /* Who is to vote as soon as that can be seen to; 0: nobody. */
     uint64_t joined;         /* The group that the server is about to enter. */
     bool recovers;           /* The server is about to go on alone. */
+    bool waits;              /* It is of no group yet, and has nothing on its disk. */
     struct raft_transfer farewell;
     int64_t end_us;        /* When the thread is to end at the latest: monotonic; 0: it goes on. */
     uint64_t snapshot_for; /* The operation that waits for a snapshot; 0: none. */

@@ -20,6 +20,7 @@ enum debug_allowed {
 struct raft_settings {
     struct buf dir;
     struct buf announce, secret;
+    bool bootstrap; /* Where there is no log, one is begun. */
     int port;
     int election_ms, heartbeat_ms;
     size_t log_size;

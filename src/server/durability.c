@@ -118,6 +118,7 @@ static bool settle_node(const struct server *s, struct node_settings *to)
         .election_ms = (unsigned)raft->election_ms,
         .heartbeat_ms = (unsigned)raft->heartbeat_ms,
         .snapshot_bytes = raft->log_size,
+        .is_to_join = !raft->bootstrap,
     };
     bytes_to_string(buf_bytes(&raft->dir), name, sizeof name);
     bytes_to_string(buf_bytes(&raft->secret), to->secret, sizeof to->secret);

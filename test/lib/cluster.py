@@ -100,7 +100,8 @@ def die_with_parent():
 
 
 class Node:
-    """A server, in a directory of its own."""
+    """A server, in a directory of its own. The first one begins the group; others, and whichever
+    takes the place of one that was removed, wait until they are told to join."""
 
     def __init__(self, number, directory, address, network=None, program=None, **options):
         self.number = number
@@ -114,6 +115,7 @@ class Node:
         self.options = options
         self.log_path = self.directory / "log.txt"
         self.clock = WallClock(self.directory / "clock") if WallClock.LIBRARY else None
+        self.begins = number == 1
         self.process = None
         self.paused = False
         self.started = 0
@@ -129,7 +131,7 @@ class Node:
     def command(self):
         own = {"port": self.address[1], "dir": self.directory}
         if self.is_ours:
-            own |= OPTIONS
+            own |= OPTIONS | ({} if self.begins else {"raft-bootstrap": "no"})
         if self.network is not None:
             own |= {"bind": self.address[0], "raft-announce": self.address[0]}
         command = [self.program, *flags_of({**own, **self.options})]
@@ -190,6 +192,7 @@ class Node:
     def forget(self):
         """Removes all that it had on its disk. It has to be down."""
         assert self.process is None
+        self.begins = False
         shutil.rmtree(self.directory)
         self.directory.mkdir()
         if self.clock:
