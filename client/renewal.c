@@ -270,9 +270,10 @@ static void send_batch(struct batch *b)
     }
 }
 
+/* What is under way is tried again in its own time. */
 static bool is_due(const moonlatch_lock *lock, int64_t now_us)
 {
-    return lock->is_held && lock->renewal.is_set &&
+    return lock->is_held && lock->renewal.is_set && lock->renewals == 0 &&
            lock->renewal.due_us <= now_us + ttl_us(lock) / EARLY_PART && !lock_is_over(lock);
 }
 
