@@ -18,6 +18,7 @@ build:
 	    meson setup build/release --buildtype=release -Db_lto=true -Dtests=false
 	@ninja -C build/release
 	@ln -f build/release/src/server/moonlatch-server build/moonlatch-server
+	@ln -f build/release/cli/moonlatch build/moonlatch
 
 test:
 	@tools/setup.sh test
@@ -36,7 +37,7 @@ clean:
 
 help:
 	@echo 'make run     build the server and run it;    ARGS are the server'\''s options'
-	@echo 'make build   build build/moonlatch-server'
+	@echo 'make build   build build/moonlatch-server and build/moonlatch'
 	@echo 'make test    build and run all the tests;    ARGS go to `meson test`'
 	@echo 'make bench   compare it with redis-server;   ARGS go to bench/run'
 	@echo 'make soak    run the random tests for long;  SOAK=50 times as long as make test'
