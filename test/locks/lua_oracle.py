@@ -52,6 +52,7 @@ class Lock:
         self.capacity = capacity
         self.blocks = blocks
         self.token = 0  # The last one.
+        self.is_known = False  # To the server, too.
         self.last = None  # The holder, or the one before.
         self.shares = {}
         self.left = {}  # Who had a share last: the request, and its token if it was given back.
@@ -134,7 +135,7 @@ class Lock:
             return self.grant_share(request, NEW, None)
         if request.mode == "read":
             # What a writer has done who let its lease pass is not known.
-            token = NEW if over or self.token == 0 else self.token
+            token = NEW if over or not self.is_known else self.token
             if over:
                 self.last.count, self.last.token = 0, NEW
             return self.grant_share(request, token, over)
@@ -149,6 +150,7 @@ class Lock:
     def learn(self, token):
         """A new token has been given."""
         self.token = token
+        self.is_known = True
         if self.last and self.last.token == NEW:
             self.last.token = token
         for share in self.shares.values():
@@ -284,6 +286,12 @@ class Lock:
     def pass_delay(self):
         if self.last:
             self.last.is_delayed = False
+
+    def forget(self):
+        """The keys are lost while nobody has it or waits."""
+        self.is_known = False
+        self.last = None
+        self.left = {}
 
     # Looking.
 

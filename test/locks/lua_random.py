@@ -262,8 +262,16 @@ class Run:
         return self.check.true(wait_until(lambda: info(self.admin, "blocked_clients") < before),
                                f"{self.what}: it goes")
 
+    def lose_keys(self):
+        """The keys go, as by an eviction, while nobody needs them: tokens rise all the same."""
+        if not self.model.holders() and not self.model.queue:
+            self.note("the keys are lost")
+            self.model.forget()
+            self.admin.call("FLUSHALL")
+        return True
+
     STEPS = [(acquire, 40), (ask_once_more, 20), (release, 25), (renew, 5), (cancel, 8),
-             (change_mode, 10), (expire, 5), (pass_delay, 4), (go, 4)]
+             (change_mode, 10), (expire, 5), (pass_delay, 4), (go, 4), (lose_keys, 4)]
 
     # Those who wait inside of the server.
 
