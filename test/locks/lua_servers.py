@@ -2,7 +2,7 @@
 """The lock scripts on servers that something happens to: the memory is full, scripts are forgotten,
 the clock is put back, slots and declared keys are insisted on.
 
-Rows of what goes wrong elsewhere: 22, NOSCRIPT after a restart; 23, CROSSSLOT; 24, keys that are not
+Rows of what goes wrong elsewhere: 14, keys that live for ever; 22, NOSCRIPT after a restart; 23, CROSSSLOT; 24, keys that are not
 declared; 25, a script that dies half way; 30, the wall clock."""
 
 import os
@@ -13,9 +13,10 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[1] / "lib"), str(HERE.parent)]
+sys.path[:0] = [str(HERE.parents[1] / "lib"), str(HERE.parents[2] / "tools"), str(HERE.parent)]
+import locktexts
 from cluster import WallClock
-from place import LONG, Lock, Place, is_error
+from place import LONG, LUA, Lock, Place, is_error
 from server import Check, Server, wait_until
 
 KINDS = ("mutex", "fair", "rw", "rw read", "semaphore", "election", "multi")
@@ -109,6 +110,33 @@ def test_modes_of_one_owner(check, place):
     check.equal(read.acquire("a", 6), ["STALE"], "a request to read that was overtaken")
 
 
+def test_retention(check, place):
+    """Row 14. Two leases and the retention later nothing is left, whoever has gone and how."""
+    retention, ttl = 100, 50
+    for kind in set(word.split()[0] for word in KINDS):
+        text = locktexts.script(LUA, kind)
+        assert text.count("RETENTION_MS = 60000") == text.count("CHECK_MS = 500") == 1
+        text = text.replace("RETENTION_MS = 60000", f"RETENTION_MS = {retention}")
+        text = text.replace("CHECK_MS = 500", f"CHECK_MS = {ttl // 3}")
+        place.shas[kind] = place.admin.call("SCRIPT", "LOAD", text)
+    place.call("FLUSHALL")
+    for kind in KINDS:
+        released, cancelled, expired = (
+            Lock(place, kind, f"{{{kind}{i}}}a", f"{{{kind}{i}}}b") for i in range(3))
+        released.release("a", released.take("a", 1, ttl=ttl))
+        cancelled.take("a", 1, ttl=ttl)
+        cancelled.cancel("a", 1)
+        expired.take("a", 1, ttl=ttl)
+        if not place.can_wait:
+            expired.acquire("b", 1, ttl=ttl, wait=-1)
+            expired.acquire("c", 1, ttl=ttl, wait=-1)
+    check.true(place.call("DBSIZE") > 0, "there is something")
+    time.sleep((2 * ttl + retention) / 1000)
+    started = time.monotonic()
+    is_empty = wait_until(lambda: place.call("DBSIZE") == 0)  # A server removes keys at its leisure.
+    check.true(is_empty and time.monotonic() < started + 20, f"what stays: {place.call('KEYS', '*')}")
+
+
 def check_server(check, what, program=None, **options):
     with Server(program, **options) as server, server.connect() as admin:
         place = Place(what, check, server, admin)
@@ -116,8 +144,9 @@ def check_server(check, what, program=None, **options):
         test_memory(check, place)
         test_modes_of_one_owner(check, place)
         test_value_of_a_leader(check, place)
+        test_retention(check, place)
         if what == "redis":
-            test_forgotten_scripts(check, place)
+            test_forgotten_scripts(check, Place(what, check, server, admin))
 
 
 def check_declared_keys(check):
