@@ -236,12 +236,20 @@ static void take_busy(moonlatch_lock *lock, const struct request *r, bool has_wa
 /* The lock is refused. */
 static void take_refusal(moonlatch_lock *lock, const struct request *r, moonlatch_status status)
 {
+    struct acquire *a = &lock->acquire;
+
+    if (status == MOONLATCH_STALE && !a->was_stale && !a->is_given_up) {
+        a->was_stale = true; /* It was granted, and that is over: it is asked for anew. */
+        lock->rid++;
+        try_now(lock, a->asks_to_wait && !lock->session->is_native);
+        return;
+    }
     if (status == MOONLATCH_DEADLOCK) {
         session_fail(lock->session, status, "%s", reply_word(r->reply, 1));
     } else {
         session_fail(lock->session, status, "%s", moonlatch_status_text(status));
     }
-    end_without(lock, lock->acquire.is_given_up ? lock->acquire.end : status);
+    end_without(lock, a->is_given_up ? a->end : status);
 }
 
 static void take_reply(moonlatch_lock *lock, const struct request *r, int64_t sent_us,
@@ -451,6 +459,7 @@ void acquire_begin(moonlatch_lock *lock, int64_t wait_ms)
     a->limit_us = now_us + s->request_us;
     a->is_given_up = false;
     a->is_queued = false;
+    a->was_stale = false;
     a->key = 0;
     lock->holder[0] = '\0';
     lock->holder_until_us = 0;
@@ -479,28 +488,39 @@ void acquire_begin(moonlatch_lock *lock, int64_t wait_ms)
 
 /* Ending early. */
 
-/* Waits inside of the server: it has to notice that nobody does any more, before it is told to
- * undo what it may have granted. */
-static void leave_server(moonlatch_lock *lock)
+/* What has not been sent is not asked for any more. */
+static void withdraw(moonlatch_lock *lock)
 {
     struct acquire *a = &lock->acquire;
-    struct request *r = &lock->ask;
-    bool may_have_it = r->first_us != 0;
+    bool may_have_it = lock->ask.first_us != 0;
 
-    if (r->is_sent) {
-        r->is_repeatable = false;
-        link_hang_up(a->link);
-        link_hurry(r, clock_now_us() + lock->session->request_us / UNDO_PART);
-        return;
+    link_withdraw(&lock->ask);
+    if (a->link != NULL) {
+        pool_give_back(a->link);
+        a->link = NULL;
     }
-    link_withdraw(r);
-    pool_give_back(a->link);
-    a->link = NULL;
     if (may_have_it) {
         undo(lock, a->end);
     } else {
-        finish(lock, a->end);
+        end_without(lock, a->end);
     }
+}
+
+/* A server in which it waits has to notice that it does not any more, before it is told to undo
+ * what it may have granted. */
+static void stop_asking(moonlatch_lock *lock)
+{
+    struct request *r = &lock->ask;
+
+    if (!r->is_sent) {
+        withdraw(lock);
+        return;
+    }
+    if (lock->acquire.phase == PHASE_WAITING) {
+        r->is_repeatable = false;
+        link_hang_up(lock->acquire.link);
+    }
+    link_hurry(r, clock_now_us() + lock->session->request_us / UNDO_PART);
 }
 
 void acquire_give_up(moonlatch_lock *lock, moonlatch_status status)
@@ -517,13 +537,13 @@ void acquire_give_up(moonlatch_lock *lock, moonlatch_status status)
     case PHASE_CLEARING:
         finish(lock, status);
         break;
-    case PHASE_WAITING:
-        leave_server(lock);
-        break;
     case PHASE_RESTING:
         end_without(lock, status);
         break;
     case PHASE_TRYING:
+    case PHASE_WAITING:
+        stop_asking(lock);
+        break;
     case PHASE_CONFIRMING:
         link_hurry(&lock->ask, clock_now_us() + lock->session->request_us / UNDO_PART);
         break;

@@ -13,6 +13,7 @@
 struct call {
     struct request request;
     bool is_done;
+    bool is_interrupted;
 };
 
 static void on_done(struct request *r)
@@ -31,9 +32,13 @@ static moonlatch_status wait_for(moonlatch *s, struct link *l, struct call *c, b
     link_submit(l, r);
     while (!c->is_done) {
         if (may_end_early && atomic_exchange(&s->is_interrupted, false)) {
-            link_hurry(r, 0);
+            c->is_interrupted = true;
+            link_hurry(r, clock_now_us());
         }
         session_turn(s, NEVER_US);
+    }
+    if (c->is_interrupted && r->status == MOONLATCH_UNREACHABLE) {
+        r->status = MOONLATCH_CANCELLED;
     }
     return r->status;
 }

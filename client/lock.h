@@ -25,6 +25,7 @@ struct acquire {
     struct link *link;    /* PHASE_WAITING. */
     bool is_given_up;     /* Whatever comes is undone. */
     bool is_queued;       /* The server may remember that it waits. */
+    bool was_stale;       /* A grant of this acquire was over before it was heard of. */
     bool asks_to_wait;    /* So the server has been told. */
     bool listens;         /* To what is said about its key. */
     moonlatch_status end; /* What it returns when it is undone. */

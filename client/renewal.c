@@ -327,6 +327,9 @@ static void on_due(struct timer *t)
     int64_t now_us = clock_now_us();
     struct batch *b;
 
+    if (lock_is_over(lock)) {
+        return; /* Its expiry is due as well. */
+    }
     again_at(lock, now_us + ttl_us(lock) / AGAIN_PART);
     link_wake(&s->calls);
     if (s->calls.state != LINK_UP) {

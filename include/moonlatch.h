@@ -58,17 +58,20 @@ typedef struct moonlatch moonlatch;
 typedef struct moonlatch_lock moonlatch_lock;
 
 typedef struct moonlatch_options {
-    const char *servers; /* "host:port,[::1]:7000,unix:/path"; default: $MOONLATCH_SERVERS, or
-                            127.0.0.1:6379. */
-    const char
-        *sentinel; /* If set, `servers` are sentinels, which are asked for this name's leader. */
+    /* "host:port,[::1]:7000,unix:/path"; NULL: $MOONLATCH_SERVERS, or 127.0.0.1:6379. */
+    const char *servers;
+
+    /* If set, `servers` are sentinels, which are asked for the leader of this name. */
+    const char *sentinel;
+
     const char *username; /* NULL: default. */
     const char *password; /* NULL: $MOONLATCH_PASSWORD, or none. */
     const char *label;    /* Part of owners, for people who look at locks; NULL: "host:pid". */
     uint32_t connect_ms;  /* For one connection; 0: 1000. */
     uint32_t request_ms;  /* For a request with all repetitions; 0: 5000. */
-    bool renewal_thread;  /* A thread renews and watches deadlines; else the caller's loop does, by
-                             moonlatch_process(). */
+
+    /* A thread renews and watches deadlines; else the caller's loop does: moonlatch_process(). */
+    bool renewal_thread;
 } moonlatch_options;
 
 /* Makes a session; connects at the first request. `options` may be NULL.
@@ -87,8 +90,8 @@ moonlatch_status moonlatch_ping(moonlatch *session);
 /* Whether the server is one that blocks waits itself. Asks it if that is not known yet. */
 moonlatch_status moonlatch_is_native(moonlatch *session, bool *native);
 
-/* From any thread, or a signal handler: has the call that waits in this session return
- * MOONLATCH_CANCELLED, having left the queue. */
+/* From any thread, or a signal handler: has the acquire, or ping, that waits in this session return
+ * MOONLATCH_CANCELLED, having left the queue; or the next one that would wait, if none does. */
 void moonlatch_interrupt(moonlatch *session);
 
 /* Locks. */
@@ -103,14 +106,16 @@ typedef enum moonlatch_kind {
     MOONLATCH_ELECTION,
 } moonlatch_kind;
 
-/* Called once for each token that was lost: from moonlatch_process(), or in the renewal thread. */
+/* Called once for each token that was lost before it was released: from moonlatch_process(), where
+ * it may do as it likes with the lock; or in the renewal thread, where it may only ask what is
+ * answered without a request (moonlatch_token() and the like). */
 typedef void moonlatch_on_loss(moonlatch_lock *lock, uint64_t token, void *context);
 
 typedef struct moonlatch_lock_options {
     moonlatch_kind kind;
     uint32_t ttl_ms;        /* Of the lease; 0: 30,000. */
     uint32_t lock_delay_ms; /* After an expiry nobody gets it for so long. */
-    uint32_t max_count;     /* How often the same handle may hold it at once; 0: 1. */
+    uint32_t max_count;     /* How often this handle may hold it, which it counts itself; 0: 1. */
     uint32_t permits;       /* Of a semaphore; 0: 1. */
     uint32_t capacity;      /* Of a semaphore; 0: as it is. */
     uint32_t max_waiters;   /* 0: any number. */
@@ -122,8 +127,7 @@ typedef struct moonlatch_lock_options {
 } moonlatch_lock_options;
 
 /* Makes a handle: nothing is asked of the server. `names`: one, or 2 to 64 for MOONLATCH_MULTI,
- * which share a tag
- * ("{app}a", "{app}b"). `options` may be NULL: a mutex. */
+ * which share a tag ("{app}a", "{app}b"). `options` may be NULL: a mutex. */
 moonlatch_status moonlatch_lock_new(moonlatch *session, const char *const *names, size_t count,
                                     const moonlatch_lock_options *options, moonlatch_lock **lock);
 
@@ -131,8 +135,9 @@ moonlatch_status moonlatch_lock_new(moonlatch *session, const char *const *names
 void moonlatch_lock_free(moonlatch_lock *lock);
 
 /* Gets the lock. `wait_ms`: 0 only tries, MOONLATCH_FOREVER waits for ever. If the outcome of a
- * request stays unknown, it is cancelled with the server before this returns MOONLATCH_UNREACHABLE.
- */
+ * request stays unknown, it is cancelled with the server before this returns MOONLATCH_UNREACHABLE;
+ * if the server cannot be told within a quarter of request_ms more, it is told as soon as it can
+ * be, before this handle asks for anything else. */
 #define MOONLATCH_FOREVER (-1)
 moonlatch_status moonlatch_acquire(moonlatch_lock *lock, int64_t wait_ms);
 
@@ -162,15 +167,19 @@ int64_t moonlatch_holder_remaining_ms(const moonlatch_lock *lock);
 /* The token that this hold took over since its holder had let the lease pass; 0: none. */
 uint64_t moonlatch_taken_over(const moonlatch_lock *lock);
 
-/* Read-write only. Upgrade returns MOONLATCH_DEADLOCK at once unless this is the only reader. */
+/* Read-write only. Upgrade returns MOONLATCH_DEADLOCK at once unless this is the only reader. If
+ * its outcome stays unknown, the lock is lost. */
 moonlatch_status moonlatch_upgrade(moonlatch_lock *lock);
 moonlatch_status moonlatch_downgrade(moonlatch_lock *lock);
 
-/* Elections: the leader's value. *value is the lock's, until the next call on it. */
+/* Elections: the leader's value. *value is the lock's, until the next call on it. If nobody leads,
+ * *token is 0, and *value "". */
 moonlatch_status moonlatch_proclaim(moonlatch_lock *lock, const char *value);
 moonlatch_status moonlatch_observe(moonlatch_lock *lock, uint64_t *token, const char **value);
 
-/* Guards: what lower tokens are refused by. */
+/* Guards: what lower tokens are refused by. A write is not repeated when the connection breaks, but
+ * returns MOONLATCH_UNCERTAIN: a copy of it that came late would undo later ones. On a cluster, the
+ * key has the guard's tag. */
 moonlatch_status moonlatch_guard_touch(moonlatch *session, const char *name, uint64_t token);
 moonlatch_status moonlatch_guard_write(moonlatch *session, const char *name, uint64_t token,
                                        const char *key, const void *value, size_t len);
@@ -184,7 +193,8 @@ int moonlatch_fd(moonlatch *session);
 /* How long at most until moonlatch_process() has to be called; -1: nothing is pending. */
 int64_t moonlatch_timeout_ms(const moonlatch *session);
 
-/* Renews, finishes asynchronous acquires, calls callbacks. Never waits. */
+/* Renews, finishes asynchronous acquires, calls callbacks. Never waits, but for the C library to
+ * look up a server that is given by name. */
 moonlatch_status moonlatch_process(moonlatch *session);
 
 /* Called from moonlatch_process() with what moonlatch_acquire() would have returned. */
@@ -197,15 +207,16 @@ void moonlatch_acquire_cancel(moonlatch_lock *lock);
 
 /* Scripts. */
 
-typedef struct moonlatch_reply moonlatch_reply; /* hiredis's redisReply behind it. */
+typedef struct moonlatch_reply moonlatch_reply; /* A redisReply of hiredis. */
 
-/* EVALSHA, and EVAL once if the server does not know the script. *reply is freed by
- * moonlatch_reply_free(). */
+/* EVALSHA, and EVAL once if the server does not know the script. *reply is to be freed; it is the
+ * error for MOONLATCH_ERROR, and NULL if there is none. Nothing is done twice: if the connection
+ * breaks behind it, this returns MOONLATCH_UNCERTAIN. */
 moonlatch_status moonlatch_eval(moonlatch *session, const char *script, size_t key_count,
                                 const char *const *keys, size_t arg_count, const char *const *args,
                                 const size_t *arg_lens, moonlatch_reply **reply);
 
-/* Any command. */
+/* Any command that is answered once, within request_ms; as moonlatch_eval(). */
 moonlatch_status moonlatch_command(moonlatch *session, size_t argc, const char *const *argv,
                                    const size_t *lens, moonlatch_reply **reply);
 
@@ -220,11 +231,17 @@ typedef enum moonlatch_type {
     MOONLATCH_BOOLEAN,
     MOONLATCH_FAILURE
 } moonlatch_type;
-moonlatch_type moonlatch_reply_type(const moonlatch_reply *reply);
+moonlatch_type moonlatch_reply_type(const moonlatch_reply *reply); /* NULL is MOONLATCH_NIL. */
+
+/* "" and 0 if it has no text. `len` may be NULL. */
 const char *moonlatch_reply_text(const moonlatch_reply *reply, size_t *len);
+
 int64_t moonlatch_reply_integer(const moonlatch_reply *reply);
 size_t moonlatch_reply_count(const moonlatch_reply *reply);
+
+/* NULL if there is none. */
 const moonlatch_reply *moonlatch_reply_item(const moonlatch_reply *reply, size_t i);
+
 void moonlatch_reply_free(moonlatch_reply *reply);
 
 #ifdef __GNUC__
