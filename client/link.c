@@ -192,6 +192,7 @@ static void send_waiting(struct link *l)
             timers_set(timers_of(l), &l->timer, now_us + REST_LEAST_MS * US_PER_MS);
             break;
         }
+        l->session->is_short = false;
         TAILQ_REMOVE(&l->waiting, r, entry);
         TAILQ_INSERT_TAIL(&l->sent, r, entry);
         r->is_sent = true;
@@ -212,10 +213,10 @@ void link_submit(struct link *l, struct request *r)
     r->first_us = 0;
     r->reply = NULL;
     TAILQ_INSERT_TAIL(&l->waiting, r, entry);
+    watch_time(r);
     if (l->state == LINK_UP && !l->is_broken) {
         send_waiting(l);
     } else {
-        watch_time(r);
         link_wake(l);
     }
 }

@@ -122,7 +122,33 @@ TEST(all_allocations_may_fail_from_one_on)
     fail_everywhere(false, true, false);
 }
 
+/* A connection is there, and then there is no memory for what is to be sent. */
+TEST(a_request_that_cannot_be_sent_ends_in_time)
+{
+    static const char *const name = "a";
+    struct fake *f = fake_start();
+    moonlatch_options options = {.servers = fake_address(f), .request_ms = 200};
+    moonlatch_lock_options long_value = {.kind = MOONLATCH_ELECTION};
+    static char value[100 * 1024];
+    moonlatch *session;
+    moonlatch_lock *lock;
+
+    memset(value, 'x', sizeof value - 1);
+    long_value.value = value;
+    CHECK(moonlatch_open(&session, &options) == MOONLATCH_OK);
+    CHECK(moonlatch_lock_new(session, &name, 1, &long_value, &lock) == MOONLATCH_OK);
+    CHECK(moonlatch_ping(session) == MOONLATCH_OK);
+    fails_once = false;
+    allocations_left = 0;
+    CHECK(moonlatch_acquire(lock, 0) == MOONLATCH_MEMORY);
+    allocations_left = -1;
+    CHECK(moonlatch_acquire(lock, 0) == MOONLATCH_OK);
+    moonlatch_close(session);
+    fake_stop(f);
+}
+
 int main(void)
 {
-    return RUN(one_allocation_may_fail, all_allocations_may_fail_from_one_on);
+    return RUN(one_allocation_may_fail, all_allocations_may_fail_from_one_on,
+               a_request_that_cannot_be_sent_ends_in_time);
 }
