@@ -283,6 +283,22 @@ def is_silent(request):
     return words[0] in (b"XTRIM", b"XSETID") or words[:2] == [b"XGROUP", b"SETID"]
 
 
+STORES = re.compile(rb"\b(Z\w+|GEOSEARCH)STORE\b")
+STORES_SOMEWHERE = re.compile(STORES.pattern + rb"|\bSTORE\b")
+
+
+def heard(request):
+    """Returns what is sent for a request in a step in which others wait. Redis does not tell
+    them of what is stored over a value of another type: such a key is deleted first, and a
+    request of which we do not know the key is left out, as are those that are silent."""
+    words = [word.upper() for word in request.args]
+    if len(words) > 1 and STORES.fullmatch(words[0]):
+        return [Request([b"DEL", request.args[1]], grammar.EXACT), request]
+    if is_silent(request) or STORES_SOMEWHERE.search(b" ".join(words)):
+        return []
+    return [request]
+
+
 class Generator:
     """Draws steps: the number of a connection, and what is sent over it in one go.
     Of those requests that need care afterwards, a step has one, at its end."""
@@ -384,7 +400,7 @@ class Generator:
         if self.waiting and self.random.random() < 0.2:
             requests = self.wait()
             for _ in range(self.random.randint(1, 40)):
-                requests += [request for request in self.item() if not is_silent(request)]
+                requests += [sent for request in self.item() for sent in heard(request)]
             return self.random.randrange(CONNECTIONS), requests
         for _ in range(self.random.randint(1, 80)):
             requests += self.item()
