@@ -4,6 +4,7 @@ itself; what the disk does not take is not acknowledged, and a write that has fa
 the process. What was acknowledged is there afterwards, always."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import pathlib
@@ -26,6 +27,14 @@ PROGRAM = str(pathlib.Path(shutil.which(os.environ["MOONLATCH_SERVER"])
 CYCLES = 50 * SOAK
 SIZE = 100 << 20  # Of the disk: a log alone takes half of it.
 VALUE = b"x" * 90000
+
+
+def enter_own_mounts():
+    """Nobody else is to see what is mounted here: who copies our mounts, as `unshare` does, would
+    hold on to a device that we are done with. Where that is not allowed, nothing can be mounted."""
+    CLONE_NEWNS = 0x20000
+    if ctypes.CDLL(None).unshare(CLONE_NEWNS) == 0:
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 class LoopDevice:
@@ -322,6 +331,7 @@ def on_disk(check, test, *arguments):
 
 def main():
     check = Check()
+    enter_own_mounts()
     with check.part("failed writes"):
         test_failed_write(check)
     try:
