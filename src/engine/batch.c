@@ -39,6 +39,8 @@ void batch_end(struct engine *e)
     observe_batch(e);
     if (e->commit.ops == NULL) {
         journal_commit(j);
+    } else if (journal_redo_since(j, e->batch).len > 0) {
+        e->commit.requests++;
     }
     e->batch = journal_mark(j);
 }

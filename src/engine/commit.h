@@ -85,7 +85,8 @@ struct commit {
     bool wants_barrier; /* There is to be an entry, even if nothing has changed. */
     int64_t opened_us;  /* When the changes that gather began to: monotonic; 0: there are none. */
 
-    uint64_t entries, bytes;   /* That the log was given since the start. */
+    uint64_t entries, bytes;   /* That the log was given since the start, */
+    uint64_t requests;         /* and those that have changed something. */
     struct histogram *latency; /* Until they were committed; NULL: none has been. */
 };
 

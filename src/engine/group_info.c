@@ -132,6 +132,8 @@ static void add_entries(const struct commit *c, struct buf *out)
              c->bytes);
     buf_addf(out, "raft_entry_bytes_mean:%" PRIu64 "\r\n",
              c->entries > 0 ? c->bytes / c->entries : 0);
+    buf_addf(out, "raft_entry_requests:%" PRIu64 "\r\nraft_entry_requests_mean:%.2f\r\n",
+             c->requests, c->entries > 0 ? (double)c->requests / (double)c->entries : 0);
     buf_addf(out, "raft_commit_latency_us:p50=%.0f,p99=%.0f,p99.9=%.0f,max=%.0f\r\n",
              percentile_us(c, 50), percentile_us(c, 99), percentile_us(c, 99.9),
              percentile_us(c, 100));

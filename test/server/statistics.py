@@ -167,6 +167,8 @@ def check_log(check, _):
         entries, written = int(log["raft_entries"]), int(log["raft_entry_bytes"])
         check.true(0 < entries <= 1002, "a turn is one entry at the most")
         check.equal(int(log["raft_entry_bytes_mean"]), written // entries, "their size")
+        check.equal(log["raft_entry_requests"], "1000", "who has written that")
+        check.equal(log["raft_entry_requests_mean"], f"{1000 / entries:.2f}", "and shares an entry")
         latency = dict(part.split("=") for part in log["raft_commit_latency_us"].split(","))
         check.true(0 < float(latency["p50"]) <= float(latency["p99"]) <= float(latency["max"]),
                    "how long they take to be committed")
