@@ -236,6 +236,7 @@ def killed(check, place):
 def unguarded(check, place):
     running = Running(place, "u")
     token = running.wait_until_it_writes()
+    check.true(wait_until(lambda: guard_of(running.process.pid) is not None), "there is a guard")
     os.kill(guard_of(running.process.pid), signal.SIGKILL)
     check.equal(place.run("release", "--token", token, "u").returncode, 0, "it is taken away")
     check.equal(running.ended(), LOST, "the program notices without its guard")
