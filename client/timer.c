@@ -115,6 +115,6 @@ int timer_wait_ms(int64_t due_us, int64_t now_us)
     if (due_us <= now_us) {
         return 0;
     }
-    ms = (due_us - now_us + US_PER_MS - 1) / US_PER_MS;
+    ms = (due_us - now_us - 1) / US_PER_MS + 1; /* Rounded up. */
     return ms < INT_MAX ? (int)ms : INT_MAX;
 }

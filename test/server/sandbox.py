@@ -37,9 +37,9 @@ SCRIPT = {
         LOG_DEBUG:number LOG_NOTICE:number LOG_VERBOSE:number LOG_WARNING:number
         MOONLATCH_VERSION:string MOONLATCH_VERSION_NUM:number REDIS_VERSION:string
         REDIS_VERSION_NUM:number REPL_ALL:number REPL_AOF:number REPL_NONE:number
-        REPL_REPLICA:number REPL_SLAVE:number SERVER_NAME:string acl_check_cmd breakpoint call
-        debug error_reply log pcall replicate_commands rollback set_repl setresp sha1hex
-        status_reply""",
+        REPL_REPLICA:number REPL_SLAVE:number SERVER_NAME:string acl_check_cmd ahead breakpoint
+        call debug error_reply log pcall replicate_commands retry rollback set_repl setresp
+        sha1hex status_reply waiters""",
     "string": """
         byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper""",
     "struct": "pack size unpack",
