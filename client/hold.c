@@ -35,11 +35,36 @@ static moonlatch_status say_lost(moonlatch_lock *lock)
 
 /* Releasing. */
 
-moonlatch_status lock_release(moonlatch_lock *lock)
+/* The release had to be sent again, and the second one is told that it is lost. If the lease cannot
+ * have been over by then, the first one has been done, and somebody else has the lock by now. */
+static moonlatch_status judge_repeated(moonlatch_lock *lock, int64_t deadline_us)
+{
+    if (clock_now_us() < deadline_us) {
+        return MOONLATCH_OK;
+    }
+    return session_fail(lock->session, MOONLATCH_UNCERTAIN,
+                        "it was released, or the lease was over before");
+}
+
+static moonlatch_status give_back(moonlatch_lock *lock)
 {
     const char *const words[] = {"release", lock->owner, token_text(lock)};
+    int64_t deadline_us = atomic_load(&lock->deadline_us);
     moonlatch_status status;
 
+    lock_let_go(lock);
+    status = ask(lock, 3, words);
+    if (status == MOONLATCH_LOST && lock->ask.is_in_doubt) {
+        return judge_repeated(lock, deadline_us);
+    }
+    if (status != MOONLATCH_OK && status != MOONLATCH_LOST) {
+        lock_send_errand(lock, "release", atomic_load(&lock->token));
+    }
+    return status;
+}
+
+moonlatch_status lock_release(moonlatch_lock *lock)
+{
     if (!lock->is_held) {
         if (lock->is_unsettled) {
             lock_send_errand(lock, "release", atomic_load(&lock->token));
@@ -50,12 +75,7 @@ moonlatch_status lock_release(moonlatch_lock *lock)
         lock->count--;
         return MOONLATCH_OK;
     }
-    lock_let_go(lock);
-    status = ask(lock, 3, words);
-    if (status != MOONLATCH_OK && status != MOONLATCH_LOST) {
-        lock_send_errand(lock, "release", atomic_load(&lock->token));
-    }
-    return status;
+    return give_back(lock);
 }
 
 /* Most calls begin so. Returns whether the lock may be asked for something; if not, *status says

@@ -211,6 +211,7 @@ void link_submit(struct link *l, struct request *r)
     r->is_sent = false;
     r->has_text = false;
     r->first_us = 0;
+    r->is_in_doubt = false;
     r->reply = NULL;
     TAILQ_INSERT_TAIL(&l->waiting, r, entry);
     watch_time(r);
@@ -297,6 +298,7 @@ static void requeue(struct link *l, struct requests *ended)
     while ((r = TAILQ_LAST(&l->sent, requests)) != NULL) {
         TAILQ_REMOVE(&l->sent, r, entry);
         r->is_sent = false;
+        r->is_in_doubt = true;
         if (!r->is_repeatable || r->is_brief) {
             timers_clear(timers_of(l), &r->timer);
             TAILQ_INSERT_HEAD(ended, r, entry);

@@ -37,6 +37,7 @@ struct request {
     int64_t late_us;     /* until then. */
 
     bool is_sent;              /* On the present connection. */
+    bool is_in_doubt;          /* It was sent on one that broke: it may have been done. */
     bool has_text;             /* The server does not know the script. */
     int64_t first_us, sent_us; /* When it was sent first, and last; 0: never. */
 

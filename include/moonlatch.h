@@ -141,7 +141,8 @@ void moonlatch_lock_free(moonlatch_lock *lock);
 #define MOONLATCH_FOREVER (-1)
 moonlatch_status moonlatch_acquire(moonlatch_lock *lock, int64_t wait_ms);
 
-/* Returns MOONLATCH_LOST if the lease had been over. */
+/* Returns MOONLATCH_LOST if the lease had been over, and _UNCERTAIN if that cannot be known: the
+ * connection broke behind the release, and when it was sent again, it was too late to tell. */
 moonlatch_status moonlatch_release(moonlatch_lock *lock);
 
 /* Renews now. */

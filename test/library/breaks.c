@@ -90,6 +90,30 @@ TEST(an_acquire_of_which_nobody_knows_is_cancelled)
     end(&s);
 }
 
+/* It was released, and somebody else has it: that the second request is told LOST is no loss,
+ * unless the lease may have been over by then. */
+TEST(a_release_whose_reply_is_lost_is_none_of_a_lease)
+{
+    struct scene s;
+
+    begin_with(&s, 5000, 2000, false);
+    CHECK(moonlatch_acquire(s.lock, 0) == MOONLATCH_OK);
+    fake_steal(s.fake, "release");
+    CHECK(moonlatch_release(s.lock) == MOONLATCH_OK);
+    CHECK(fake_count(s.fake, "release") == 2);
+    fake_vacate(s.fake);
+    CHECK(moonlatch_acquire(s.lock, 0) == MOONLATCH_OK);
+    fake_take_away(s.fake);
+    CHECK(moonlatch_release(s.lock) == MOONLATCH_LOST);
+    end(&s);
+    begin_with(&s, 50, 2000, false);
+    CHECK(moonlatch_acquire(s.lock, 0) == MOONLATCH_OK);
+    fake_set_delay(s.fake, 60);
+    fake_steal(s.fake, "release");
+    CHECK(moonlatch_release(s.lock) == MOONLATCH_UNCERTAIN);
+    end(&s);
+}
+
 TEST(a_cancel_that_cannot_be_told_is_told_later)
 {
     struct scene s;
@@ -327,13 +351,14 @@ TEST(a_command_is_not_repeated)
 
 int main(void)
 {
-    return RUN(a_connection_may_break_at_every_byte_of_a_request,
-               a_connection_may_break_at_every_byte_of_a_reply, a_text_of_a_script_may_be_cut,
-               a_server_that_is_gone_is_told_in_time, an_acquire_of_which_nobody_knows_is_cancelled,
-               a_cancel_that_cannot_be_told_is_told_later,
-               a_wait_goes_on_when_its_connection_breaks, a_wait_at_a_server_that_is_silent_ends,
-               whoever_does_not_lead_says_who_does, a_circle_of_leaders_ends_in_time,
-               a_server_that_cannot_answer_yet_is_asked_again, a_sentinel_is_asked_for_the_leader,
-               a_password_that_is_missing_or_wrong_is_told_at_once,
-               garbage_ends_the_connection_and_nothing_else, a_command_is_not_repeated);
+    return RUN(
+        a_connection_may_break_at_every_byte_of_a_request,
+        a_connection_may_break_at_every_byte_of_a_reply, a_text_of_a_script_may_be_cut,
+        a_server_that_is_gone_is_told_in_time, a_release_whose_reply_is_lost_is_none_of_a_lease,
+        an_acquire_of_which_nobody_knows_is_cancelled, a_cancel_that_cannot_be_told_is_told_later,
+        a_wait_goes_on_when_its_connection_breaks, a_wait_at_a_server_that_is_silent_ends,
+        whoever_does_not_lead_says_who_does, a_circle_of_leaders_ends_in_time,
+        a_server_that_cannot_answer_yet_is_asked_again, a_sentinel_is_asked_for_the_leader,
+        a_password_that_is_missing_or_wrong_is_told_at_once,
+        garbage_ends_the_connection_and_nothing_else, a_command_is_not_repeated);
 }

@@ -33,7 +33,7 @@ struct fake {
     bool ends, native, frozen, has_cut, knows_scripts;
     int delay_ms;
     long cut_requests, cut_replies;
-    const char *answer, *operation, *operation_answer;
+    const char *answer, *operation, *operation_answer, *stolen;
     int64_t clock_us;
     struct connection connections[CONNECTIONS];
 
@@ -215,14 +215,9 @@ static void renew(struct fake *f, struct connection *c, const redisReply *const 
     }
 }
 
-static void run_script(struct fake *f, struct connection *c, const redisReply *r)
+static void run_operation(struct fake *f, struct connection *c, const char *operation,
+                          const redisReply *const *args, size_t len)
 {
-    size_t keys = (size_t)atoi(r->element[2]->str);
-    size_t at = 3 + keys;
-    const redisReply *const *args = (const redisReply *const *)r->element + at + 1;
-    const char *operation = r->element[at]->str;
-
-    count(f, operation);
     if (f->operation != NULL && strcmp(f->operation, operation) == 0) {
         reply_bytes(f, c, f->operation_answer);
     } else if (strcmp(operation, "acquire") == 0) {
@@ -232,9 +227,35 @@ static void run_script(struct fake *f, struct connection *c, const redisReply *r
     } else if (strcmp(operation, "cancel") == 0) {
         cancel(f, c, args);
     } else if (strcmp(operation, "renew") == 0) {
-        renew(f, c, args, r->elements - at - 1);
+        renew(f, c, args, len);
     } else {
         reply_bytes(f, c, "-LOCKARG there is no such operation\r\n");
+    }
+}
+
+static void give_away(struct fake *f)
+{
+    f->is_held = true;
+    f->token++;
+    strcpy(f->owner, "somebody/else/1");
+    strcpy(f->rid, "1");
+}
+
+static void run_script(struct fake *f, struct connection *c, const redisReply *r)
+{
+    size_t at = 3 + (size_t)atoi(r->element[2]->str);
+    const redisReply *const *args = (const redisReply *const *)r->element + at + 1;
+    const char *operation = r->element[at]->str;
+    bool is_stolen = f->stolen != NULL && strcmp(f->stolen, operation) == 0;
+
+    count(f, operation);
+    if (is_stolen) {
+        f->stolen = NULL;
+        c->replies_left = 0;
+    }
+    run_operation(f, c, operation, args, r->elements - at - 1);
+    if (is_stolen && !f->is_held) {
+        give_away(f);
     }
 }
 
@@ -449,6 +470,7 @@ SETTER(fake_set_native, bool, native)
 SETTER(fake_set_frozen, bool, frozen)
 SETTER(fake_set_delay, int, delay_ms)
 SETTER(fake_set_answer, const char *, answer)
+SETTER(fake_steal, const char *, stolen)
 SETTER(fake_move_clock, int64_t, clock_us)
 
 void fake_cut_requests(struct fake *f, long bytes)
@@ -492,10 +514,7 @@ void fake_take_away(struct fake *f)
 
 void fake_occupy(struct fake *f)
 {
-    enter(f)->is_held = true;
-    f->token++;
-    strcpy(f->owner, "somebody/else/1");
-    strcpy(f->rid, "1");
+    give_away(enter(f));
     leave(f);
 }
 

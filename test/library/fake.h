@@ -39,6 +39,10 @@ void fake_set_answer(struct fake *f, const char *answer);
 /* The same, but to an operation of locks only. */
 void fake_set_answer_to(struct fake *f, const char *operation, const char *answer);
 
+/* The next such operation is done, its reply is lost with the connection, and the lock is taken by
+ * somebody else if it is free by that. */
+void fake_steal(struct fake *f, const char *operation);
+
 /* Its clock runs so much before ours. */
 void fake_move_clock(struct fake *f, int64_t us);
 
