@@ -722,15 +722,15 @@ static struct raft_server *self_in_group(const struct core *c)
 static void receive_vote_request(struct core *c, struct raft_io *io, struct raft_message *m)
 {
     struct raft_server *self = self_in_group(c);
-    bool stands_by = self != NULL && self->role == RAFT_STANDBY;
+    int role = self != NULL ? self->role : RAFT_VOTER;
 
-    if (stands_by) {
+    if (role != RAFT_VOTER) {
         self->role = RAFT_VOTER;
     }
     c->recv(io, m);
     self = self_in_group(c);
-    if (stands_by && self != NULL) {
-        self->role = RAFT_STANDBY;
+    if (role != RAFT_VOTER && self != NULL) {
+        self->role = role;
     }
 }
 
